@@ -1,0 +1,38 @@
+import { isRunletError, type RunletError } from "./error.ts";
+import { errnoMessage } from "./errno.ts";
+
+/**
+ * The error as a person reads it, in one to three lines: what failed and where in the config; the system call and its
+ * errno; what to do.
+ */
+export function formatError(error: unknown): string {
+  if (!isRunletError(error)) return error instanceof Error ? error.message : String(error);
+  const lines = [headline(error)];
+  const technical = systemCall(error);
+  if (technical !== undefined) lines.push(`  ${technical}`);
+  if (error.hint !== undefined) lines.push(`  hint: ${error.hint}`);
+  return lines.join("\n");
+}
+
+/** The same facts on one line, for logs that programs read. */
+export function formatErrorLine(error: unknown): string {
+  if (!isRunletError(error)) return (error instanceof Error ? error.message : String(error)).replaceAll("\n", " ");
+  const technical = systemCall(error);
+  return [
+    headline(error),
+    ...(technical === undefined ? [] : [`: ${technical}`]),
+    ...(error.hint === undefined ? [] : [` (hint: ${error.hint})`]),
+  ]
+    .join("")
+    .replaceAll("\n", " ");
+}
+
+function headline(error: RunletError): string {
+  return error.pointer === undefined ? error.message : `config.json ${error.pointer || "/"}: ${error.message}`;
+}
+
+function systemCall(error: RunletError): string | undefined {
+  if (error.errno === undefined) return error.explanation;
+  const call = error.syscall === undefined ? "" : `${error.syscall}(2): `;
+  return `${call}${error.errno} — ${error.explanation ?? errnoMessage(error.errno)}`;
+}

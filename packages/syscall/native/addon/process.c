@@ -1,0 +1,3 @@
+#include "addon.h"
+
+const struct export_entry process_exports[] = {{0}};

@@ -1,0 +1,63 @@
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Name of the addon beside the standalone executable. */
+const besideExecutable = "runlet.node";
+/** Name of the init helper, beside the addon wherever that is. */
+const helperName = "runlet-init";
+
+interface Loaded {
+  readonly binding: Binding;
+  /** Where the init helper lies. */
+  readonly helperHostPath: string;
+}
+
+/** The addon's functions as it exports them: numbers >= 0, or -errno. Each file of `src/` types its own part. */
+export type Binding = Readonly<Record<string, (...args: never[]) => unknown>>;
+
+let loaded: Loaded | undefined;
+
+/**
+ * Loads the addon once. In the standalone executable it lies at a fixed path beside the executable and is opened by that
+ * path: never by a bundler's `require`, which would extract it to a temporary directory, and never by a variable of the
+ * environment. Elsewhere node-gyp-build's directories are looked through, in its order, without its environment.
+ */
+function load(): Loaded {
+  if (loaded !== undefined) return loaded;
+  const candidates = isStandalone() ? [join(dirname(process.execPath), besideExecutable)] : packageCandidates();
+  const hostPath = candidates.find((candidate) => existsSync(candidate));
+  if (hostPath === undefined) {
+    throw new Error(
+      `the addon of @runlet/syscall is missing: looked for ${candidates.join(", ")}. ` +
+        "Reinstall the package with a C compiler at hand, or run its `install` script.",
+    );
+  }
+  const module = { exports: {} as Binding };
+  process.dlopen(module, hostPath);
+  loaded = { binding: module.exports, helperHostPath: join(dirname(hostPath), helperName) };
+  return loaded;
+}
+
+/** Whether this is a single-file executable made by Bun: its modules lie in a virtual file system. */
+function isStandalone(): boolean {
+  return import.meta.url.startsWith("file:///$bunfs/") || import.meta.url.includes("/$bunfs/");
+}
+
+function packageCandidates(): string[] {
+  const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+  return [
+    join(packageRoot, "build", "Release", "runlet.node"),
+    join(packageRoot, "prebuilds", `linux-${process.arch}`, "@runlet+syscall.node"),
+  ];
+}
+
+/** The addon, typed by the caller. */
+export function binding<Part>(): Part {
+  return load().binding as Part;
+}
+
+/** Host path of the static init helper. */
+export function helperHostPath(): string {
+  return load().helperHostPath;
+}

@@ -1,0 +1,1 @@
+export { helperHostPath } from "./binding.ts";

@@ -1,0 +1,42 @@
+import { defineConfig } from "vitest/config";
+
+const shared = {
+  resolve: { conditions: ["@runlet/source", "node", "import", "default"] },
+  ssr: { resolve: { conditions: ["@runlet/source", "node", "import", "default"] } },
+};
+
+export default defineConfig({
+  test: {
+    pool: "forks",
+    projects: [
+      {
+        ...shared,
+        test: {
+          name: "unit",
+          pool: "forks",
+          include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts", "scripts/**/*.test.ts"],
+          exclude: ["**/*.root.test.ts", "**/node_modules/**", "**/dist/**"],
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: "root",
+          pool: "forks",
+          include: ["packages/*/src/**/*.root.test.ts", "packages/*/test/**/*.root.test.ts"],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: "e2e",
+          pool: "forks",
+          include: ["test-e2e/tests/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});

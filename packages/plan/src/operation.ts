@@ -298,9 +298,11 @@ export interface BringUpLoopback extends Base {
   readonly op: "bringUpLoopback";
 }
 
-/** `setOomScoreAdj`: a write to /proc/self/oom_score_adj. */
+/** `setOomScoreAdj`: a write to /proc/PID/oom_score_adj. */
 export interface SetOomScoreAdj extends Base {
   readonly op: "setOomScoreAdj";
+  /** The parent writes it where the process is in a user namespace: lowering needs CAP_SYS_RESOURCE of the host's. */
+  readonly by: "parent" | "init";
   /** -1000 to 1000. */
   readonly value: number;
 }
@@ -314,6 +316,17 @@ export interface JoinSessionKeyring extends Base {
 /** `newSession`: setsid(2). */
 export interface NewSession extends Base {
   readonly op: "newSession";
+}
+
+/**
+ * `raiseRlimit`: lifts a hard limit that is lower than the config's while the process has CAP_SYS_RESOURCE; `setRlimit`
+ * then only lowers, which needs no privilege, as the last thing before `exec`.
+ */
+export interface RaiseRlimit extends Base {
+  readonly op: "raiseRlimit";
+  readonly name: string;
+  readonly resource: number;
+  readonly hard: bigint;
 }
 
 /** `setRlimit`: prlimit64(2). `name` is the config's, `RLIMIT_NOFILE`. */
@@ -432,6 +445,12 @@ export interface FindExecutable extends Base {
   readonly searchPath: string;
 }
 
+/** `lookUpHome`: `HOME` for `exec` from the container's /etc/passwd, by uid; `/` when it has no such line. */
+export interface LookUpHome extends Base {
+  readonly op: "lookUpHome";
+  readonly uid: number;
+}
+
 /** `awaitStart`: reports `created` and waits until somebody connects to the start socket. */
 export interface AwaitStart extends Base {
   readonly op: "awaitStart";
@@ -443,8 +462,6 @@ export interface Exec extends Base {
   readonly op: "exec";
   readonly args: readonly string[];
   readonly env: readonly string[];
-  /** Adds `HOME` from the container's /etc/passwd, by uid. */
-  readonly addHome: boolean;
   /** How many descriptors from 3 on stay open. */
   readonly preserveFds: number;
 }
@@ -481,6 +498,7 @@ export type Operation =
   | SetOomScoreAdj
   | JoinSessionKeyring
   | NewSession
+  | RaiseRlimit
   | SetRlimit
   | SetNoNewPrivileges
   | SetPersonality
@@ -495,6 +513,7 @@ export type Operation =
   | SetWorkingDirectory
   | LoadSeccomp
   | FindExecutable
+  | LookUpHome
   | AwaitStart
   | Exec;
 
@@ -525,7 +544,7 @@ export type Descriptor = Base &
         readonly uidMappings: readonly IdMapping[];
         readonly gidMappings: readonly IdMapping[];
       }
-    /** The container's own user namespace, opened once its maps are written. */
+    /** A detached clone of a tree of the host, for a source that the container's root user may not reach. */
     | { readonly kind: "tree"; readonly hostPath: string; readonly recursive: boolean }
   );
 
@@ -538,12 +557,21 @@ export interface Plan {
 }
 
 /**
- * Operations that the parent carries out; the init helper does the others. Where one of these stands between the helper's
- * own, {@link encode} puts a pause for the helper in its place.
+ * Whether the parent carries an operation out; the init helper does the others. Where one of these stands between the
+ * helper's own, {@link encode} puts a pause for the helper in its place.
  */
-export const parentOperations: ReadonlySet<OperationName> = new Set<OperationName>([
-  "createCgroup",
-  "clone",
-  "writeIdMappings",
-  "moveNetDevice",
-]);
+export function isParentOperation(operation: Operation): boolean {
+  switch (operation.op) {
+    case "createCgroup":
+    case "clone":
+    case "writeIdMappings":
+    case "moveNetDevice":
+      return true;
+    case "setOomScoreAdj":
+      return operation.by === "parent";
+    case "hook":
+      return operation.kind !== "createContainer" && operation.kind !== "startContainer";
+    default:
+      return false;
+  }
+}

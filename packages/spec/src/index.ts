@@ -1,1 +1,16 @@
-export {};
+export type * from "./features.ts";
+export type * from "./freebsd.ts";
+export * from "./hooks.ts";
+export * from "./image.ts";
+export type * from "./integer.ts";
+export * from "./linux.ts";
+export type * from "./mount.ts";
+export * from "./process.ts";
+export * from "./resources.ts";
+export * from "./seccomp.ts";
+export type * from "./solaris.ts";
+export type * from "./spec.ts";
+export * from "./state.ts";
+export type * from "./vm.ts";
+export type * from "./windows.ts";
+export type * from "./zos.ts";

@@ -1,1 +1,5 @@
 export { helperHostPath } from "./binding.ts";
+export * from "./extended-attribute.ts";
+export * from "./file.ts";
+export * from "./file-flags.ts";
+export type * from "./file-types.ts";

@@ -1,0 +1,134 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import {
+  atFlags,
+  chmodat,
+  closeFd,
+  copyFileRange,
+  createFileAt,
+  directoryEntryTypes,
+  fgetxattr,
+  flistxattr,
+  fsetxattr,
+  fstat,
+  fstatfs,
+  linkat,
+  lseek,
+  lstatIfExists,
+  mkdirat,
+  mknodat,
+  openat,
+  openat2,
+  openFlags,
+  readDirectory,
+  readlinkat,
+  renameat2,
+  renameFlags,
+  resolveFlags,
+  seekWhence,
+  symlinkat,
+  unlinkat,
+  utimensat,
+} from "./index.ts";
+
+let directory: string;
+let dirFd: number;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "runlet-file-"));
+  dirFd = openat({
+    dirFd: atFlags.AT_FDCWD,
+    path: directory,
+    flags: openFlags.O_RDONLY | openFlags.O_DIRECTORY,
+  });
+});
+
+afterEach(() => {
+  closeFd(dirFd);
+  rmSync(directory, { recursive: true });
+});
+
+const owner = { uid: -1, gid: -1 };
+const mtime = { seconds: -5, nanoseconds: 999_999_999 };
+
+test("createFileAt writes content, mode and time at once", () => {
+  expect(createFileAt({ dirFd, path: "a", bytes: Buffer.from("hello"), mode: 0o4711, ...owner, mtime })).toBe(true);
+  expect(readFileSync(join(directory, "a"), "utf8")).toBe("hello");
+  expect(lstatIfExists({ dirFd, path: "a" })).toMatchObject({ mode: 0o104711, mtime, sizeBytes: 5 });
+});
+
+test("createFileAt replaces and follows nothing", () => {
+  symlinkSync("/nowhere", join(directory, "link"));
+  expect(createFileAt({ dirFd, path: "link", bytes: Buffer.from("x"), mode: 0o600, ...owner, mtime })).toBe(false);
+  expect(readlinkat({ dirFd, path: "link" }).toString()).toBe("/nowhere");
+});
+
+test("names are bytes", () => {
+  const name = Buffer.from([0x66, 0xff, 0xfe]);
+  mkdirat({ dirFd, path: name, mode: 0o700 });
+  expect(readDirectory(dirFd)).toEqual([{ name, type: directoryEntryTypes.DT_DIR }]);
+});
+
+test("openat2 does not leave the root", () => {
+  symlinkSync("/etc", join(directory, "escape"));
+  const open = (resolve: number) => openat2({ dirFd, path: "escape/passwd", flags: openFlags.O_PATH, resolve });
+  expect(() => open(resolveFlags.RESOLVE_IN_ROOT)).toThrow(
+    expect.objectContaining({ code: "ENOENT", syscall: "openat2", path: "escape/passwd" }),
+  );
+  expect(() => open(resolveFlags.RESOLVE_BENEATH)).toThrow(expect.objectContaining({ code: "EXDEV" }));
+});
+
+test("a link, a FIFO, a second name, a new name and a removal", () => {
+  symlinkat({ target: Buffer.from([0xff]), dirFd, path: "l" });
+  expect(readlinkat({ dirFd, path: "l" })).toEqual(Buffer.from([0xff]));
+  expect(() => chmodat({ dirFd, path: "l", mode: 0o600 })).toThrow(expect.objectContaining({ code: "EOPNOTSUPP" }));
+  mknodat({ dirFd, path: "fifo", mode: 0o010600 });
+  chmodat({ dirFd, path: "fifo", mode: 0o7777 });
+  linkat({ from: { dirFd, path: "fifo" }, to: { dirFd, path: "second" } });
+  expect(lstatIfExists({ dirFd, path: "second" })).toMatchObject({ mode: 0o017777, nlink: 2 });
+  renameat2({ from: { dirFd, path: "l" }, to: { dirFd, path: "second" }, flags: renameFlags.RENAME_EXCHANGE });
+  expect(readlinkat({ dirFd, path: "second" })).toEqual(Buffer.from([0xff]));
+  unlinkat({ dirFd, path: "second" });
+  expect(lstatIfExists({ dirFd, path: "second" })).toBeUndefined();
+});
+
+test("times of the descriptor itself and of a link", () => {
+  symlinkat({ target: "x", dirFd, path: "l" });
+  utimensat({ dirFd, path: "l", atime: mtime, mtime, flags: atFlags.AT_SYMLINK_NOFOLLOW });
+  utimensat({ dirFd, path: null, atime: mtime, mtime: { seconds: 5e9, nanoseconds: 1 } });
+  expect(lstatIfExists({ dirFd, path: "l" })?.mtime).toEqual(mtime);
+  expect(fstat(dirFd).mtime).toEqual({ seconds: 5e9, nanoseconds: 1 });
+});
+
+test("extended attributes keep their bytes", () => {
+  writeFileSync(join(directory, "a"), "");
+  const fd = openat({ dirFd, path: "a", flags: openFlags.O_RDONLY });
+  const value = Buffer.from(Array.from({ length: 2000 }, (_, index) => index & 255));
+  fsetxattr({ fd, name: "user.blob", value });
+  expect(flistxattr(fd)).toContainEqual(Buffer.from("user.blob"));
+  expect(fgetxattr(fd, "user.blob")).toEqual(value);
+  expect(fgetxattr(fd, "user.absent")).toBeUndefined();
+  closeFd(fd);
+});
+
+test("holes are found and ranges copied", () => {
+  writeFileSync(join(directory, "a"), "tail", { flag: "w" });
+  const fd = openat({ dirFd, path: "a", flags: openFlags.O_RDWR });
+  const out = openat({ dirFd, path: "b", flags: openFlags.O_RDWR | openFlags.O_CREAT, mode: 0o600 });
+  expect(copyFileRange({ inFd: fd, inOffset: 1, outFd: out, outOffset: 1 << 20, lengthBytes: 3 })).toBe(3);
+  expect(lseek(out, 0, seekWhence.SEEK_DATA)).toBe(1 << 20);
+  expect(() => lseek(fd, 10, seekWhence.SEEK_DATA)).toThrow(expect.objectContaining({ code: "ENXIO" }));
+  expect(statSync(join(directory, "b")).size).toBe((1 << 20) + 3);
+  closeFd(fd);
+  closeFd(out);
+});
+
+test("fstatfs reads what statfs does", () => {
+  expect(fstatfs(dirFd).blockSizeBytes).toBeGreaterThan(0);
+});
+
+test("a NUL in a name is a TypeError, not a shorter name", () => {
+  expect(() => mkdirat({ dirFd, path: "a\0b", mode: 0o700 })).toThrow(TypeError);
+});

@@ -39,9 +39,13 @@ function load(): Loaded {
   return loaded;
 }
 
-/** Whether this is a single-file executable made by Bun: its modules lie in a virtual file system. */
+/**
+ * Whether this is a single-file executable made by Bun. `import.meta.url` does not tell: with `--bytecode` it is the path
+ * that the source had when it was built, which on another machine is anybody's.
+ */
 function isStandalone(): boolean {
-  return import.meta.url.startsWith("file:///$bunfs/") || import.meta.url.includes("/$bunfs/");
+  const { Bun } = globalThis as { Bun?: { isStandaloneExecutable?: boolean; main?: string } };
+  return Bun?.isStandaloneExecutable ?? Bun?.main?.startsWith("/$bunfs/") ?? false;
 }
 
 function packageCandidates(): string[] {

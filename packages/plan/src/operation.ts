@@ -174,6 +174,21 @@ export interface BindRoot extends Base {
   readonly idmapSlot: Slot | null;
 }
 
+/**
+ * `openRoot`: the helper's descriptor of the root file system where there is no mount namespace of the container's own:
+ * in place of `bindRoot`, since a mount would be the host's.
+ */
+export interface OpenRoot extends Base {
+  readonly op: "openRoot";
+  readonly hostPath: string;
+}
+
+/** `makeDirectory`: a directory below the root and its parents, mode 0755; one that is there already is kept. */
+export interface MakeDirectory extends Base {
+  readonly op: "makeDirectory";
+  readonly containerPath: string;
+}
+
 /** `mount`: attaches a mount below the root, resolved by descriptor. */
 export interface Mount extends Base {
   readonly op: "mount";
@@ -189,6 +204,8 @@ export interface Mount extends Base {
   readonly idmapRecursive: boolean;
   /** Copies what the directory holds into the new file system before covering it. */
   readonly copyUp: boolean;
+  /** Gives the root of the new file system the permission bits of the directory that it covers, where that was there. */
+  readonly keepMode?: boolean;
   /** Whether a missing target is made, as a directory or as an empty file to fit the source. */
   readonly createTarget: boolean;
   /** Refuses a target that was reached through a symbolic link: `proc` and `sysfs`, CVE-2019-19921. */
@@ -324,6 +341,8 @@ export interface NewSession extends Base {
  */
 export interface RaiseRlimit extends Base {
   readonly op: "raiseRlimit";
+  /** The parent calls prlimit64(2) where the process is in a user namespace: CAP_SYS_RESOURCE is the host's. Default `init`. */
+  readonly by?: "parent" | "init";
   readonly name: string;
   readonly resource: number;
   readonly hard: bigint;
@@ -424,6 +443,11 @@ export interface SetWorkingDirectory extends Base {
   readonly containerPath: string;
   /** Whether a missing one is made. */
   readonly create: boolean;
+  /**
+   * Whether EACCES and EPERM leave it to the next `setWorkingDirectory`, which does nothing once one has succeeded: a
+   * directory may be open to root alone, or to the user alone (FUSE, NFS).
+   */
+  readonly mayFail?: boolean;
 }
 
 /** `loadSeccomp`: installs a filter. */
@@ -481,6 +505,8 @@ export type Operation =
   | BecomeRoot
   | SetRootPropagation
   | BindRoot
+  | OpenRoot
+  | MakeDirectory
   | Mount
   | Remount
   | MakeDevice
@@ -545,8 +571,23 @@ export type Descriptor = Base &
         readonly gidMappings: readonly IdMapping[];
       }
     /** A detached clone of a tree of the host, for a source that the container's root user may not reach. */
-    | { readonly kind: "tree"; readonly hostPath: string; readonly recursive: boolean }
+    | {
+        readonly kind: "tree";
+        readonly hostPath: string;
+        readonly recursive: boolean;
+        /** MOUNT_ATTR_IDMAP, which the parent sets: a process in a user namespace may not. Slot of the user namespace. */
+        readonly idmapSlot?: Slot | null;
+        readonly idmapRecursive?: boolean;
+      }
   );
+
+/** Something in the config that does not hold and that the specification does not want to be an error. */
+export interface PlanWarning {
+  /** JSON Pointer of the config entry. */
+  readonly pointer: string;
+  /** One line, no trailing period. */
+  readonly message: string;
+}
 
 /** A container as data: what {@link compile} returns, {@link encode} turns into bytes and {@link format} prints. */
 export interface Plan {
@@ -554,6 +595,8 @@ export interface Plan {
   readonly version: 1;
   readonly descriptors: readonly Descriptor[];
   readonly phases: readonly Phase[];
+  /** What is worth saying to the user; `encode` leaves it out. */
+  readonly warnings?: readonly PlanWarning[];
 }
 
 /**
@@ -568,6 +611,7 @@ export function isParentOperation(operation: Operation): boolean {
     case "moveNetDevice":
       return true;
     case "setOomScoreAdj":
+    case "raiseRlimit":
       return operation.by === "parent";
     case "hook":
       return operation.kind !== "createContainer" && operation.kind !== "startContainer";

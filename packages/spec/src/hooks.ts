@@ -39,7 +39,7 @@ export interface Hook {
    *
    * @asType integer
    * @minimum 1
-   * @maximum 9223372036854775807
+   * @maximum 9007199254740991
    */
   timeout?: number;
 }

@@ -1,3 +1,5 @@
+export * from "./capabilities.ts";
+export * from "./default.ts";
 export type * from "./features.ts";
 export type * from "./freebsd.ts";
 export * from "./hooks.ts";
@@ -7,6 +9,7 @@ export * from "./linux.ts";
 export type * from "./mount.ts";
 export * from "./process.ts";
 export * from "./resources.ts";
+export * from "./rlimits.ts";
 export * from "./seccomp.ts";
 export type * from "./solaris.ts";
 export type * from "./spec.ts";

@@ -1,9 +1,9 @@
 import type { Int64 } from "./integer.ts";
 
-/** What a container's status can be. (runtime.md#state) */
-export const containerStatuses = ["creating", "created", "running", "stopped"] as const;
+/** What a container's status can be; `paused` is one that runtimes add to the specification's four. (runtime.md#state) */
+export const containerStatuses = ["creating", "created", "running", "paused", "stopped"] as const;
 
-/** Status of a container. Runtimes may have more: runc and runlet have `paused`. */
+/** Status of a container. */
 export type ContainerStatus = (typeof containerStatuses)[number];
 
 /**
@@ -16,8 +16,8 @@ export interface State {
   ociVersion: string;
   /** The container's id, unique on the host. */
   id: string;
-  /** Status; `paused` is a runtime's own. */
-  status: ContainerStatus | "paused";
+  /** Status. */
+  status: ContainerStatus;
   /** The container's process as the host sees it. REQUIRED on Linux when `created` or `running`. */
   pid?: Int64;
   /** Absolute path of the bundle. */

@@ -33,6 +33,7 @@ export default defineConfig({
           name: "e2e",
           pool: "forks",
           include: ["test-e2e/tests/**/*.test.ts"],
+          globalSetup: "test-e2e/harness/global-setup.ts",
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

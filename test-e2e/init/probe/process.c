@@ -1,0 +1,204 @@
+/* What the process does: sleeps, exits, traps signals, starts others, uses memory and its terminal. */
+#define _GNU_SOURCE
+#include "probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+static void exit_with(char *status) {
+  json_string("exiting");
+  json_raw("]\n");
+  json_flush();
+  _exit(atoi(status));
+}
+
+static void print(char *text) {
+  dprintf(STDERR_FILENO, "%s\n", text);
+  json_string("printed");
+}
+
+static void raise_signal(char *number) {
+  /* The first process of a pid namespace ignores what it has no handler for: a child of it dies by the signal. */
+  json_result(kill(getpid(), atoi(number)));
+}
+
+static void pause_seconds(char *seconds) {
+  double left = atof(seconds);
+  usleep((useconds_t)(left * 1e6));
+  json_string("slept");
+}
+
+/* Says that it waits, at once, then waits for a signal that ends it. */
+static void wait_forever(char *operand) {
+  (void)operand;
+  json_string("waiting");
+  json_raw("]\n");
+  json_flush();
+  for (;;) pause();
+}
+
+static volatile sig_atomic_t caught;
+static void catch_signal(int number) { caught = number; }
+
+/* trap=15,28: says that it is ready, waits for one of the signals, prints its number. */
+static void trap(char *numbers) {
+  sigset_t blocked, previous;
+  sigemptyset(&blocked);
+  for (char *number = strtok(numbers, ","); number != NULL; number = strtok(NULL, ",")) {
+    struct sigaction action = {.sa_handler = catch_signal};
+    sigaction(atoi(number), &action, NULL);
+    sigaddset(&blocked, atoi(number));
+  }
+  sigprocmask(SIG_BLOCK, &blocked, &previous);
+  json_string("ready");
+  json_raw("]\n");
+  json_flush();
+  caught = 0;
+  while (caught == 0) sigsuspend(&previous);
+  sigprocmask(SIG_SETMASK, &previous, NULL);
+  json_raw("[\"trapped\",");
+  json_number(caught);
+}
+
+static void wait_for_file(char *path) {
+  struct stat found;
+  while (stat(path, &found) < 0) usleep(5000);
+  json_string("ok");
+}
+
+/* Starts processes that wait forever, and prints how many there came to be. */
+static void fork_children(char *wanted) {
+  int count = 0;
+  for (; count < atoi(wanted); count++) {
+    pid_t child = fork();
+    if (child < 0) break;
+    if (child == 0) {
+      for (;;) pause();
+    }
+  }
+  json_number(count);
+}
+
+/* An orphan that its parent leaves behind: a grandchild that waits forever. */
+static void orphan(char *operand) {
+  (void)operand;
+  pid_t child = fork();
+  if (child == 0) {
+    if (fork() == 0) {
+      for (;;) pause();
+    }
+    _exit(0);
+  }
+  int status;
+  json_result(waitpid(child, &status, 0));
+}
+
+/* How a child ended that ran a program: {"status": N} or {"signal": N}. */
+static void execute(char *path) {
+  int channel[2];
+  if (pipe2(channel, O_CLOEXEC) < 0) {
+    json_errno();
+    return;
+  }
+  pid_t child = fork();
+  if (child == 0) {
+    char *arguments[] = {path, NULL};
+    int null = open("/dev/null", O_RDWR);
+    if (null >= 0) dup2(null, STDOUT_FILENO);
+    execv(path, arguments);
+    int error = errno;
+    (void)!write(channel[1], &error, sizeof error);
+    _exit(127);
+  }
+  close(channel[1]);
+  int error, status;
+  ssize_t count = read(channel[0], &error, sizeof error);
+  close(channel[0]);
+  waitpid(child, &status, 0);
+  if (count == sizeof error) {
+    errno = error;
+    json_errno();
+    return;
+  }
+  char text[64];
+  snprintf(text, sizeof text, WIFSIGNALED(status) ? "{\"signal\":%d}" : "{\"status\":%d}",
+           WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+  json_raw(text);
+}
+
+static void allocate(char *megabytes) {
+  size_t length = (size_t)atol(megabytes) << 20;
+  char *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    json_errno();
+    return;
+  }
+  for (size_t offset = 0; offset < length; offset += 4096) memory[offset] = 1;
+  json_string("ok");
+}
+
+static void copy_input(char *operand) {
+  (void)operand;
+  static char content[1 << 16];
+  size_t length = 0;
+  ssize_t count;
+  while (length < sizeof content && (count = read(STDIN_FILENO, content + length, sizeof content - length)) > 0) {
+    length += (size_t)count;
+  }
+  json_bytes(content, length);
+}
+
+static void terminal(char *operand) {
+  (void)operand;
+  struct winsize size = {0};
+  char text[256];
+  const char *name = ttyname(STDIN_FILENO);
+  ioctl(STDIN_FILENO, TIOCGWINSZ, &size);
+  snprintf(text, sizeof text,
+           "{\"isTerminal\":[%s,%s,%s],\"name\":\"%s\",\"rows\":%d,\"columns\":%d,\"leadsSession\":%s,\"foreground\":%s}",
+           isatty(0) ? "true" : "false", isatty(1) ? "true" : "false", isatty(2) ? "true" : "false",
+           name != NULL ? name : "", size.ws_row, size.ws_col, getsid(0) == getpid() ? "true" : "false",
+           tcgetpgrp(STDIN_FILENO) == getpgrp() ? "true" : "false");
+  json_raw(text);
+}
+
+static void inject_input(char *text) { json_result(ioctl(STDIN_FILENO, TIOCSTI, text)); }
+
+static void process_id(char *operand) {
+  (void)operand;
+  json_number(getpid());
+}
+
+static void parent_id(char *operand) {
+  (void)operand;
+  json_number(getppid());
+}
+
+const struct verb process_verbs[] = {{"exit", exit_with},
+                                     {"stderr", print},
+                                     {"raise", raise_signal},
+                                     {"sleep", pause_seconds},
+                                     {"wait", wait_forever},
+                                     {"trap", trap},
+                                     {"waitFile", wait_for_file},
+                                     {"fork", fork_children},
+                                     {"orphan", orphan},
+                                     {"execute", execute},
+                                     {"allocateMiB", allocate},
+                                     {"input", copy_input},
+                                     {"terminal", terminal},
+                                     {"injectInput", inject_input},
+                                     {"pid", process_id},
+                                     {"ppid", parent_id},
+                                     {NULL, NULL}};

@@ -1,0 +1,193 @@
+// Decisions as a graph without cycles, where equal parts exist once, and its translation to classic BPF.
+
+/** `BPF_LD | BPF_W | BPF_ABS` */
+export const LOAD = 0x20;
+/** `BPF_ALU | BPF_AND | BPF_K` */
+export const AND = 0x54;
+/** `BPF_JMP | BPF_JA` */
+export const JUMP = 0x05;
+/** `BPF_JMP | BPF_JEQ | BPF_K` */
+export const JEQ = 0x15;
+/** `BPF_JMP | BPF_JGT | BPF_K` */
+export const JGT = 0x25;
+/** `BPF_JMP | BPF_JGE | BPF_K` */
+export const JGE = 0x35;
+/** `BPF_JMP | BPF_JSET | BPF_K` */
+export const JSET = 0x45;
+/** `BPF_RET | BPF_K` */
+export const RETURN = 0x06;
+
+/** Most instructions that the kernel takes (`BPF_MAXINSNS`). */
+export const longestProgram = 4096;
+
+const everyBit = 0xffff_ffff;
+const farthestJump = 255;
+
+/** A comparison of a word of `struct seccomp_data`. */
+export interface Comparison {
+  /** Where the word lies in `struct seccomp_data`. */
+  readonly offset: number;
+  readonly mask: number;
+  readonly jump: typeof JEQ | typeof JGT | typeof JGE;
+  readonly value: number;
+}
+
+interface Node {
+  /** Undefined for a return. */
+  readonly comparison: Comparison | undefined;
+  /** What a return gives. */
+  readonly value: number;
+  readonly whenTrue: number;
+  readonly whenFalse: number;
+}
+
+/** A graph of decisions that grows from its ends: a node is made after those that it leads to. */
+export class Program {
+  readonly #nodes: Node[] = [];
+  readonly #returns = new Map<number, number>();
+  readonly #comparisons = new Map<string, number>();
+
+  /** A node that ends the program with a `SECCOMP_RET_*` value. */
+  addReturn(value: number): number {
+    let node = this.#returns.get(value);
+    if (node === undefined) {
+      node = this.#nodes.push({ comparison: undefined, value, whenTrue: -1, whenFalse: -1 }) - 1;
+      this.#returns.set(value, node);
+    }
+    return node;
+  }
+
+  /** A node that goes on by a comparison; none is made where the outcome is known. */
+  addComparison(comparison: Comparison, whenTrue: number, whenFalse: number): number {
+    const { offset, mask, jump, value } = comparison;
+    if (whenTrue === whenFalse) return whenTrue;
+    if (jump === JEQ && mask === 0) return value === 0 ? whenTrue : whenFalse;
+    if (jump === JGE && value === 0) return whenTrue;
+    if (jump === JGT && value === everyBit) return whenFalse;
+    const key = `${offset},${mask},${jump},${value},${whenTrue},${whenFalse}`;
+    let node = this.#comparisons.get(key);
+    if (node === undefined) {
+      node = this.#nodes.push({ comparison, value: 0, whenTrue, whenFalse }) - 1;
+      this.#comparisons.set(key, node);
+    }
+    return node;
+  }
+
+  /**
+   * Translates what can be reached from a node.
+   *
+   * @returns instructions of `struct sock_filter`, 8 bytes each, little-endian. May be longer than the kernel takes.
+   */
+  assemble(root: number): Uint8Array {
+    const order = this.#sort(root);
+    return encode(new Assembler(this.#nodes, this.#findLoads(order)).assemble(order));
+  }
+
+  /** The nodes that `root` leads to, each after those that it leads to itself: the order in which they were made. */
+  #sort(root: number): number[] {
+    const isReached = new Uint8Array(root + 1);
+    isReached[root] = 1;
+    const order: number[] = [];
+    for (let index = root; index >= 0; index--) {
+      if (isReached[index] === 0) continue;
+      order.push(index);
+      const { comparison, whenTrue, whenFalse } = this.#nodes[index] as Node;
+      if (comparison === undefined) continue;
+      isReached[whenTrue] = 1;
+      isReached[whenFalse] = 1;
+    }
+    return order.reverse();
+  }
+
+  /** For each node whether it must load its word: not where every way to it leaves that word in the accumulator. */
+  #findLoads(order: readonly number[]): Uint8Array {
+    const nodes = this.#nodes;
+    const needsLoad = new Uint8Array(nodes.length);
+    const entered = new Array<Comparison | undefined>(nodes.length);
+    needsLoad[order[order.length - 1] as number] = 1;
+    for (let position = order.length - 1; position >= 0; position--) {
+      const { comparison, whenTrue, whenFalse } = nodes[order[position] as number] as Node;
+      if (comparison === undefined) continue;
+      for (const next of [whenTrue, whenFalse]) {
+        const wanted = (nodes[next] as Node).comparison;
+        if (wanted === undefined) continue;
+        entered[next] = comparison;
+        if (wanted.offset !== comparison.offset || wanted.mask !== comparison.mask) needsLoad[next] = 1;
+      }
+    }
+    return needsLoad;
+  }
+}
+
+/** Writes instructions from the last to the first, so that every target of a jump is there when the jump is written. */
+class Assembler {
+  readonly #nodes: readonly Node[];
+  readonly #needsLoad: Uint8Array;
+  /** Instructions in reverse: code, jt, jf, k. */
+  readonly #reversed: number[] = [];
+  /** For each node how many instructions there were after its first one was written. */
+  readonly #positions: Int32Array;
+
+  constructor(nodes: readonly Node[], needsLoad: Uint8Array) {
+    this.#nodes = nodes;
+    this.#needsLoad = needsLoad;
+    this.#positions = new Int32Array(nodes.length);
+  }
+
+  assemble(order: readonly number[]): number[] {
+    for (const index of order) {
+      const node = this.#nodes[index] as Node;
+      if (node.comparison === undefined) this.#push(RETURN, 0, 0, node.value);
+      else this.#pushComparison(node, node.comparison, this.#needsLoad[index] === 1);
+      this.#positions[index] = this.#length;
+    }
+    return this.#reversed;
+  }
+
+  get #length(): number {
+    return this.#reversed.length / 4;
+  }
+
+  #push(code: number, jt: number, jf: number, k: number): void {
+    this.#reversed.push(code, jt, jf, k);
+  }
+
+  #pushComparison(node: Node, { offset, mask, jump, value }: Comparison, needsLoad: boolean): void {
+    // Bringing one target near moves the other a step away, so the first is looked at once more.
+    this.#bringNear(node.whenTrue);
+    this.#bringNear(node.whenFalse);
+    this.#bringNear(node.whenTrue);
+    this.#push(jump, this.#distance(node.whenTrue), this.#distance(node.whenFalse), value);
+    if (!needsLoad) return;
+    if (mask !== everyBit) this.#push(AND, 0, 0, mask);
+    this.#push(LOAD, 0, 0, offset);
+  }
+
+  #distance(node: number): number {
+    return this.#length - (this.#positions[node] as number);
+  }
+
+  /** Conditional jumps reach 255 instructions: what is farther is repeated (a return) or jumped to from here. */
+  #bringNear(node: number): void {
+    const distance = this.#distance(node);
+    if (distance <= farthestJump) return;
+    const { comparison, value } = this.#nodes[node] as Node;
+    if (comparison === undefined) this.#push(RETURN, 0, 0, value);
+    else this.#push(JUMP, 0, 0, distance);
+    this.#positions[node] = this.#length;
+  }
+}
+
+function encode(reversed: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(reversed.length * 2);
+  const view = new DataView(bytes.buffer);
+  let offset = 0;
+  for (let from = reversed.length - 4; from >= 0; from -= 4) {
+    view.setUint16(offset, reversed[from] as number, true);
+    view.setUint8(offset + 2, reversed[from + 1] as number);
+    view.setUint8(offset + 3, reversed[from + 2] as number);
+    view.setUint32(offset + 4, reversed[from + 3] as number, true);
+    offset += 8;
+  }
+  return bytes;
+}

@@ -4,6 +4,34 @@ export * from "./file.ts";
 export * from "./file-flags.ts";
 export type * from "./file-types.ts";
 export {
+  type ChildExit,
+  type ChildProcess,
+  duplicate,
+  type HelperOptions,
+  openPidfd,
+  sendSignal,
+  setChildSubreaper,
+  startHelper,
+  tryLock,
+  waitAnyChild,
+  waitPidfd,
+} from "./process.ts";
+export {
+  acceptUnix,
+  connectUnix,
+  createMemoryFile,
+  listenUnix,
+  type Message,
+  O_NONBLOCK,
+  peerPid,
+  pipe,
+  receiveMessage,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+  sendMessage,
+  socketpair,
+} from "./socket.ts";
+export {
   getWindowSize,
   isatty,
   keepNewlines,
@@ -16,3 +44,4 @@ export {
   type TerminalRelayOptions,
   type WindowSize,
 } from "./terminal.ts";
+export { waitReadable, waitWritable } from "./watch.ts";

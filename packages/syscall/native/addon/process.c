@@ -1,3 +1,220 @@
+/* Processes: starting the init helper straight into new namespaces, waiting for it and signalling it by pidfd. */
 #include "addon.h"
 
-const struct export_entry process_exports[] = {{0}};
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#ifndef CLONE_CLEAR_SIGHAND
+#define CLONE_CLEAR_SIGHAND 0x100000000ULL
+#endif
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#define CLOSE_RANGE_CLOEXEC_ (1U << 2)
+#define CHILD_STACK_BYTES (64 << 10)
+#define MAX_FDS 256
+
+struct start {
+  int helper_fd;
+  const int32_t *fds;
+  size_t fd_count;
+  char *const *argv;
+  int error;
+};
+
+/* Runs in the parent's memory while the parent's thread is stopped (CLONE_VM | CLONE_VFORK): nothing is allocated and
+ * nothing but `error` is written. */
+static void become_helper(void *argument) {
+  struct start *start = argument;
+  int moved[MAX_FDS];
+  static char *const environment[] = {NULL};
+  /* First out of the way, so that no descriptor is overwritten before it has been copied. */
+  for (size_t i = 0; i < start->fd_count; i++) {
+    moved[i] = fcntl(start->fds[i], F_DUPFD_CLOEXEC, (int)start->fd_count);
+    if (moved[i] < 0) goto failed;
+  }
+  int helper = fcntl(start->helper_fd, F_DUPFD_CLOEXEC, (int)start->fd_count);
+  if (helper < 0) goto failed;
+  for (size_t i = 0; i < start->fd_count; i++)
+    if (dup2(moved[i], (int)i) < 0) goto failed;
+  if (syscall(SYS_close_range, (unsigned)start->fd_count, ~0u, CLOSE_RANGE_CLOEXEC_) < 0) goto failed;
+  /* Node ignores SIGPIPE; what is ignored stays so across execve. */
+  struct sigaction usual = {.sa_handler = SIG_DFL};
+  sigaction(SIGPIPE, &usual, NULL);
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, NULL);
+  syscall(SYS_execveat, helper, "", start->argv, environment, AT_EMPTY_PATH);
+failed:
+  start->error = errno;
+  _exit(127);
+}
+
+/* The child starts on a stack of its own: the parent's frame must be as it was when the parent goes on. */
+static long clone_with(struct clone_args *clone, void (*child)(void *), void *argument) {
+  long result;
+#if defined(__x86_64__)
+  __asm__ volatile(
+      "syscall\n\t"
+      "test %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xor %%ebp, %%ebp\n\t"
+      "mov %[argument], %%rdi\n\t"
+      "call *%[child]\n\t"
+      "hlt\n"
+      "1:"
+      : "=a"(result)
+      : "a"(SYS_clone3), "D"(clone), "S"(sizeof *clone), [child] "r"(child), [argument] "r"(argument)
+      : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+  register long x8 __asm__("x8") = SYS_clone3;
+  register long x0 __asm__("x0") = (long)clone;
+  register long x1 __asm__("x1") = sizeof *clone;
+  __asm__ volatile(
+      "svc 0\n\t"
+      "cbnz x0, 1f\n\t"
+      "mov x29, #0\n\t"
+      "mov x0, %[argument]\n\t"
+      "blr %[child]\n\t"
+      "brk #0\n"
+      "1:"
+      : "+r"(x0)
+      : "r"(x8), "r"(x1), [child] "r"(child), [argument] "r"(argument)
+      : "memory");
+  result = x0;
+#else
+#error "x86_64 and aarch64 only"
+#endif
+  return result;
+}
+
+static long start_helper(struct start *start, uint64_t flags, int cgroup_fd, int *pidfd) {
+  char *stack CLEANUP_FREE = aligned_alloc(16, CHILD_STACK_BYTES);
+  if (!stack) return -ENOMEM;
+  struct clone_args clone = {
+      .flags = flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
+      .pidfd = (uint64_t)(uintptr_t)pidfd,
+      .exit_signal = SIGCHLD,
+      .stack = (uint64_t)(uintptr_t)stack,
+      .stack_size = CHILD_STACK_BYTES,
+      .cgroup = cgroup_fd >= 0 ? (uint64_t)cgroup_fd : 0,
+  };
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  long pid = clone_with(&clone, become_helper, start);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (pid >= 0 && start->error != 0) {
+    siginfo_t information;
+    waitid(P_PIDFD, (id_t)*pidfd, &information, WEXITED);
+    close(*pidfd);
+    return -start->error;
+  }
+  return pid;
+}
+
+/* startHelper(helperFd, fds, cloneFlags, cgroupFd | -1, argument, argument): [pid, pidfd] | -errno */
+static napi_value start_helper_export(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  struct start start = {.helper_fd = arg_int(&args, 0)};
+  int32_t *fds CLEANUP_FREE = arg_ints(&args, 1, &start.fd_count);
+  uint64_t flags = (uint64_t)arg_int64(&args, 2);
+  int cgroup_fd = arg_int(&args, 3);
+  char *control CLEANUP_FREE = arg_text(&args, 4), *plan CLEANUP_FREE = arg_text(&args, 5);
+  if (args_failed(&args)) return NULL;
+  if (start.fd_count > MAX_FDS) return number_value(env, -E2BIG);
+  char *argv[] = {"runlet-init", control, plan, NULL};
+  start.fds = fds;
+  start.argv = argv;
+  int pidfd = -1;
+  long pid = start_helper(&start, flags, cgroup_fd, &pidfd);
+  return pid < 0 ? number_value(env, pid) : array_value(env, (int64_t[]){pid, pidfd}, 2);
+}
+
+/* waitPidfd(pidfd): [code, status, userMicroseconds, systemMicroseconds, maxRssKiB] of an ended child, 0 while it runs,
+ * | -errno */
+static napi_value wait_pidfd(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  int pidfd = arg_int(&args, 0);
+  if (args_failed(&args)) return NULL;
+  siginfo_t information = {0};
+  struct rusage usage = {0};
+  if (syscall(SYS_waitid, P_PIDFD, pidfd, &information, WEXITED | WNOHANG, &usage) < 0) return number_value(env, -errno);
+  if (information.si_pid == 0) return number_value(env, 0);
+  int64_t numbers[] = {
+      information.si_code,
+      information.si_status,
+      (int64_t)usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec,
+      (int64_t)usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec,
+      usage.ru_maxrss,
+  };
+  return array_value(env, numbers, sizeof numbers / sizeof numbers[0]);
+}
+
+/* waitAnyChild(): [pid, code, status] of an ended child, 0 when none has ended, | -errno. For a subreaper. */
+static napi_value wait_any_child(napi_env env, napi_callback_info info) {
+  (void)info;
+  siginfo_t information = {0};
+  if (waitid(P_ALL, 0, &information, WEXITED | WNOHANG) < 0) return number_value(env, -errno);
+  if (information.si_pid == 0) return number_value(env, 0);
+  return array_value(env, (int64_t[]){information.si_pid, information.si_code, information.si_status}, 3);
+}
+
+static napi_value pidfd_open_export(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  int pid = arg_int(&args, 0);
+  if (args_failed(&args)) return NULL;
+  return result_value(env, syscall(SYS_pidfd_open, pid, 0));
+}
+
+static napi_value pidfd_send_signal_export(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  int pidfd = arg_int(&args, 0), signal = arg_int(&args, 1);
+  if (args_failed(&args)) return NULL;
+  return result_value(env, syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));
+}
+
+static napi_value set_child_subreaper(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  bool is_subreaper = arg_bool(&args, 0);
+  if (args_failed(&args)) return NULL;
+  return result_value(env, prctl(PR_SET_CHILD_SUBREAPER, is_subreaper, 0, 0, 0));
+}
+
+static napi_value flock_export(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  int fd = arg_int(&args, 0), operation = arg_int(&args, 1);
+  if (args_failed(&args)) return NULL;
+  return result_value(env, flock(fd, operation));
+}
+
+static napi_value duplicate(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  int fd = arg_int(&args, 0), lowest = arg_int(&args, 1);
+  if (args_failed(&args)) return NULL;
+  return result_value(env, fcntl(fd, F_DUPFD_CLOEXEC, lowest));
+}
+
+const struct export_entry process_exports[] = {
+    {"startHelper", start_helper_export},
+    {"waitPidfd", wait_pidfd},
+    {"waitAnyChild", wait_any_child},
+    {"pidfdOpen", pidfd_open_export},
+    {"pidfdSendSignal", pidfd_send_signal_export},
+    {"setChildSubreaper", set_child_subreaper},
+    {"flock", flock_export},
+    {"duplicate", duplicate},
+    {0},
+};

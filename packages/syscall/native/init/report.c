@@ -1,0 +1,63 @@
+#include "report.h"
+
+#include <linux/socket.h>
+
+/* From the C library's <sys/socket.h>, which the kernel's headers lack. */
+struct io_vector {
+  void *base;
+  size_t length;
+};
+struct message_header {
+  void *name;
+  int name_length;
+  struct io_vector *vectors;
+  size_t vector_count;
+  void *control;
+  size_t control_length;
+  unsigned flags;
+};
+struct control_header {
+  size_t length;
+  int level, type;
+};
+#define SOL_SOCKET_ 1
+#define SCM_RIGHTS_ 1
+#define MSG_NOSIGNAL_ 0x4000
+#define MSG_CMSG_CLOEXEC_ 0x40000000
+
+struct control {
+  struct control_header header;
+  int fds[2];
+};
+
+result message_send(int socket, const struct message *message, int fd, int other_fd) {
+  struct io_vector vector = {(void *)message, sizeof *message - sizeof message->text + text_length(message->text) + 1};
+  struct control control = {.header = {.level = SOL_SOCKET_, .type = SCM_RIGHTS_}};
+  size_t count = 0;
+  if (fd >= 0) control.fds[count++] = fd;
+  if (other_fd >= 0) control.fds[count++] = other_fd;
+  struct message_header header = {.vectors = &vector, .vector_count = 1};
+  if (count > 0) {
+    control.header.length = sizeof control.header + count * sizeof(int);
+    header.control = &control;
+    header.control_length = sizeof control;
+  }
+  return KERNEL(sendmsg, socket, &header, MSG_NOSIGNAL_);
+}
+
+result message_await_go(int socket, int *fd) {
+  uint32_t words[4] = {0};
+  struct io_vector vector = {words, sizeof words};
+  struct control control = {0};
+  struct message_header header = {
+      .vectors = &vector, .vector_count = 1, .control = &control, .control_length = sizeof control};
+  *fd = -1;
+  result got;
+  do got = KERNEL(recvmsg, socket, &header, MSG_CMSG_CLOEXEC_);
+  while (got == -EINTR);
+  if (got < 0) return got;
+  if (header.control_length >= sizeof control.header + sizeof(int) && control.header.type == SCM_RIGHTS_)
+    *fd = control.fds[0];
+  if (got < (result)sizeof words[0] || words[0] != MESSAGE_GO) return -ECONNRESET;
+  return 0;
+}

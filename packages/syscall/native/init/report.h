@@ -1,0 +1,48 @@
+/* What the helper and the runtime say to each other, over a socket of whole messages (SOCK_SEQPACKET).
+ *
+ *   runtime                         helper
+ *      |  (plan as a sealed memfd)     |
+ *      | <------------- PAUSE index -- |   an operation of the runtime's own is next
+ *      | -- GO ----------------------> |   ... has been done
+ *      | <------------- FORKED pid --- |   the rest happens in a child; the sender ends
+ *      | -- GO ----------------------> |
+ *      | <------------- TERMINAL fd -- |   the main end of the container's pseudo-terminal
+ *      | <------------- CREATED ------ |   waiting on the start socket
+ *
+ *   whoever starts                  helper
+ *      | -- connect, GO [state fd] --> |
+ *      | <------------- LISTENER fd -- |   of a seccomp filter
+ *      | <--- end of the connection -- |   execve has taken place
+ *
+ * Instead of any of its messages the helper can say FAILED: which operation, which call, which error. */
+#ifndef RUNLET_INIT_REPORT_H
+#define RUNLET_INIT_REPORT_H
+
+#include "kernel.h"
+
+enum message_kind {
+  MESSAGE_FAILED = 1,
+  MESSAGE_PAUSE = 2,
+  MESSAGE_FORKED = 3,
+  MESSAGE_CREATED = 4,
+  MESSAGE_TERMINAL = 5,
+  MESSAGE_LISTENER = 6,
+  MESSAGE_GO = 7,
+};
+
+#define MESSAGE_TEXT_BYTES 1024
+
+struct message {
+  uint32_t kind, index;
+  int32_t error;
+  uint32_t value;
+  char call[24];
+  char text[MESSAGE_TEXT_BYTES];
+};
+
+/* Sends with up to two descriptors; those that are < 0 are left out. */
+result message_send(int socket, const struct message *message, int fd, int other_fd);
+/* Waits for GO. `fd` receives a descriptor that came along, or -1. -ECONNRESET when the other side is gone. */
+result message_await_go(int socket, int *fd);
+
+#endif

@@ -1,0 +1,71 @@
+/* The root file system: made a mount of its own, then made `/`. */
+#include "init.h"
+
+#include <linux/mount.h>
+
+#define MNT_DETACH_ 2
+
+result set_root_propagation(struct init *init, struct cursor *fields) {
+  for (uint32_t left = read_count(fields, 4); left > 0; left--)
+    TRY(init, "mount", "/", KERNEL(mount, 0, "/", 0, read_u32(fields), 0));
+  const char *root_path = read_optional_text(fields);
+  CHECK_FIELDS(init, fields);
+  if (!root_path) return 0;
+  /* The mount that holds the root: the nearest path upwards that is a mount point. EINVAL says that it is none. */
+  char parent[4096] = "";
+  text_append(parent, sizeof parent, root_path);
+  for (size_t length = text_length(parent);;) {
+    result status = KERNEL(mount, 0, parent, 0, MS_PRIVATE, 0);
+    if (status == 0) return 0;
+    if (status != -EINVAL || length <= 1) return fail(init, status, "mount", parent);
+    while (length > 1 && parent[length - 1] != '/') length--;
+    while (length > 1 && parent[length - 1] == '/') length--;
+    parent[length] = '\0';
+  }
+}
+
+result open_root(struct init *init, struct cursor *fields) {
+  const char *host_path = read_text(fields);
+  CHECK_FIELDS(init, fields);
+  init->root_fd = (int)TRY(init, "open", host_path, KERNEL(openat, AT_FDCWD, host_path, O_PATH_ | O_DIRECTORY | O_CLOEXEC, 0));
+  return 0;
+}
+
+result bind_root(struct init *init, struct cursor *fields) {
+  const char *host_path = read_text(fields);
+  int userns_fd = (int)read_u32(fields);
+  CHECK_FIELDS(init, fields);
+  int below CLEANUP_FD = (int)TRY(init, "open", host_path, KERNEL(openat, AT_FDCWD, host_path, O_PATH_ | O_DIRECTORY | O_CLOEXEC, 0));
+  init->root_fd = (int)TRY(init, "open_tree", host_path,
+                           KERNEL(open_tree, below, "", AT_EMPTY_PATH | AT_RECURSIVE_ | OPEN_TREE_CLONE_ | O_CLOEXEC));
+  if (userns_fd >= 0) {
+    struct mount_attr_ change = {.attr_set = MOUNT_ATTR_IDMAP_, .userns_fd = (uint64_t)userns_fd};
+    TRY(init, "mount_setattr", host_path, KERNEL(mount_setattr, init->root_fd, "", AT_EMPTY_PATH, &change, sizeof change));
+  }
+  return attach(init, init->root_fd, below, host_path);
+}
+
+enum enter_method { ENTER_PIVOT = 1, ENTER_MOVE = 2, ENTER_CHROOT = 3 };
+
+result enter_root(struct init *init, struct cursor *fields) {
+  enum enter_method method = read_u32(fields);
+  CHECK_FIELDS(init, fields);
+  if (method == ENTER_MOVE) {
+    result status = cover_host_pseudo_filesystems(init);
+    if (status < 0) return status;
+  }
+  TRY(init, "fchdir", "/", KERNEL(fchdir, init->root_fd));
+  if (method == ENTER_PIVOT) {
+    /* pivot_root(2), "pivot_root(".", ".")": the old root comes to lie over the new one, and `.` leads up to it. */
+    TRY(init, "pivot_root", NULL, KERNEL(pivot_root, ".", "."));
+    /* Its unmounting must not reach the host where the tree is shared. */
+    TRY(init, "mount", "old root", KERNEL(mount, 0, ".", 0, MS_SLAVE | MS_REC, 0));
+    TRY(init, "umount2", "old root", KERNEL(umount2, ".", MNT_DETACH_));
+  } else {
+    if (method == ENTER_MOVE)
+      TRY(init, "move_mount", "/", KERNEL(move_mount, init->root_fd, "", AT_FDCWD, "/", 0x4 /* F_EMPTY_PATH */));
+    TRY(init, "chroot", NULL, KERNEL(chroot, "."));
+  }
+  TRY(init, "chdir", "/", KERNEL(chdir, "/"));
+  return 0;
+}

@@ -1,0 +1,160 @@
+import { readFileSync } from "node:fs";
+import { SyscallError } from "@runlet/errors";
+import { binding, helperHostPath } from "./binding.ts";
+import { check } from "./check.ts";
+import { createMemoryFile } from "./socket.ts";
+
+interface ProcessBinding {
+  startHelper(
+    helperFd: number,
+    fds: readonly number[],
+    cloneFlags: number,
+    cgroupFd: number,
+    control: string,
+    plan: string,
+  ): [number, number] | number;
+  waitPidfd(pidfd: number): number[] | number;
+  waitAnyChild(): number[] | number;
+  pidfdOpen(pid: number): number;
+  pidfdSendSignal(pidfd: number, signal: number): number;
+  setChildSubreaper(isSubreaper: boolean): number;
+  flock(fd: number, operation: number): number;
+  duplicate(fd: number, lowest: number): number;
+}
+
+/** Options of {@link startHelper}. */
+export interface HelperOptions {
+  /**
+   * The helper's descriptors 0, 1, 2 and so on; they stay the caller's. One of them is the control socket, one the plan
+   * (a sealed file that {@link createMemoryFile} made).
+   */
+  readonly fds: readonly number[];
+  /** The descriptor number of the control socket in the helper, an index into `fds`. */
+  readonly controlFd: number;
+  /** The descriptor number of the plan in the helper, an index into `fds`. */
+  readonly planFd: number;
+  /** `CLONE_NEW*` flags of clone3(2). */
+  readonly cloneFlags: number;
+  /** A cgroup v2 directory to start in (CLONE_INTO_CGROUP), or -1. */
+  readonly cgroupFd?: number;
+}
+
+/** A child process: its id in the caller's pid namespace, and a descriptor that stands for it. */
+export interface ChildProcess {
+  readonly pid: number;
+  /** Close-on-exec, the caller's to close. */
+  readonly pidfd: number;
+}
+
+let helperFd: number | undefined;
+
+/**
+ * The init helper as a sealed file in memory: what a container sees at /proc/self/exe while it is being made is this, and
+ * nothing on disk (CVE-2019-5736). Made once for each process.
+ */
+function sealedHelper(): number {
+  helperFd ??= createMemoryFile("runlet-init", readFileSync(helperHostPath()));
+  return helperFd;
+}
+
+/**
+ * Starts the init helper with a vfork-like clone3(2), straight into new namespaces; returns when it has been executed. The
+ * size of the caller's memory costs nothing, and no code of the caller's runs in the child.
+ *
+ * @returns the child, a zombie until {@link waitPidfd} has collected it.
+ * @throws {@link SyscallError} `EPERM` without the privilege for a namespace, `ENOSPC` or `EUSERS` when there are too
+ *   many namespaces, `EAGAIN` at the limit of processes.
+ */
+export function startHelper(options: HelperOptions): ChildProcess {
+  const result = binding<ProcessBinding>().startHelper(
+    sealedHelper(),
+    options.fds,
+    options.cloneFlags,
+    options.cgroupFd ?? -1,
+    String(options.controlFd),
+    String(options.planFd),
+  );
+  if (typeof result === "number") throw new SyscallError("clone3", -result);
+  return { pid: result[0], pidfd: result[1] };
+}
+
+/** How a child ended, and what it used. */
+export interface ChildExit {
+  /** Exit status, or null when a signal ended it. */
+  readonly exitCode: number | null;
+  /** Signal number, or null. */
+  readonly signalNumber: number | null;
+  readonly userMicroseconds: number;
+  readonly systemMicroseconds: number;
+  readonly maxRssKiB: number;
+}
+
+const CLD_EXITED = 1;
+
+/**
+ * Collects a child that has ended, without waiting.
+ *
+ * @returns how it ended, or null while it runs.
+ * @throws {@link SyscallError} `ECHILD` when it is no child of this process, or has been collected.
+ */
+export function waitPidfd(pidfd: number): ChildExit | null {
+  const result = binding<ProcessBinding>().waitPidfd(pidfd);
+  if (typeof result === "number") {
+    check(result, "waitid");
+    return null;
+  }
+  const [code = 0, status = 0, userMicroseconds = 0, systemMicroseconds = 0, maxRssKiB = 0] = result;
+  return {
+    exitCode: code === CLD_EXITED ? status : null,
+    signalNumber: code === CLD_EXITED ? null : status,
+    userMicroseconds,
+    systemMicroseconds,
+    maxRssKiB,
+  };
+}
+
+/**
+ * Collects any child that has ended, without waiting; for a subreaper, whose children are not all its own.
+ *
+ * @returns the process id, or null when none has ended or there is none.
+ */
+export function waitAnyChild(): number | null {
+  const result = binding<ProcessBinding>().waitAnyChild();
+  return typeof result === "number" ? null : (result[0] ?? null);
+}
+
+/** pidfd_open(2): a descriptor for a process, close-on-exec, the caller's. `ESRCH` when there is none. */
+export function openPidfd(pid: number): number {
+  return check(binding<ProcessBinding>().pidfdOpen(pid), "pidfd_open");
+}
+
+/** pidfd_send_signal(2). `ESRCH` when the process has ended. */
+export function sendSignal(pidfd: number, signalNumber: number): void {
+  check(binding<ProcessBinding>().pidfdSendSignal(pidfd, signalNumber), "pidfd_send_signal");
+}
+
+/** Whether orphans among this process's descendants become its own children (PR_SET_CHILD_SUBREAPER). */
+export function setChildSubreaper(isSubreaper: boolean): void {
+  check(binding<ProcessBinding>().setChildSubreaper(isSubreaper), "prctl");
+}
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/**
+ * Takes an exclusive lock of a file (flock(2)) without waiting. It ends with the last descriptor of this open file, so a
+ * process that is killed leaves no lock behind.
+ *
+ * @returns whether it was free.
+ */
+export function tryLock(fd: number): boolean {
+  const result = binding<ProcessBinding>().flock(fd, LOCK_EX | LOCK_NB);
+  if (result < 0 && new SyscallError("flock", -result).code === "EAGAIN") return false;
+  check(result, "flock");
+  return true;
+}
+
+/** A copy of a descriptor, close-on-exec, at least `lowest`; the caller's. */
+export function duplicate(fd: number, lowest = 3): number {
+  return check(binding<ProcessBinding>().duplicate(fd, lowest), "fcntl");
+}

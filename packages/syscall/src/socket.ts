@@ -1,0 +1,106 @@
+import { SyscallError } from "@runlet/errors";
+import { binding } from "./binding.ts";
+import { check } from "./check.ts";
+
+interface SocketBinding {
+  socketpair(type: number): [number, number] | number;
+  pipe(flags: number): [number, number] | number;
+  listenUnix(directoryFd: number, name: string, type: number): number;
+  connectUnix(directoryFd: number, name: string, type: number): number;
+  acceptUnix(fd: number): number;
+  sendMessage(fd: number, bytes: Uint8Array, fds: readonly number[]): number;
+  receiveMessage(fd: number, buffer: Uint8Array, blocking: boolean): number[] | number;
+  createMemoryFile(name: string, bytes: Uint8Array): number;
+  peerPid(fd: number): number;
+}
+
+/** Kinds of Unix socket, `<linux/net.h>`. */
+export const SOCK_STREAM = 1;
+/** Whole messages, in order, with an end: what the runtime and its helper speak over. */
+export const SOCK_SEQPACKET = 5;
+/** pipe2(2): reads and writes that would wait fail with `EAGAIN`. */
+export const O_NONBLOCK = 0o4000;
+
+/** A message that has come: its bytes and the descriptors that came along, which are the receiver's to close. */
+export interface Message {
+  readonly bytes: Uint8Array;
+  readonly fds: readonly number[];
+}
+
+function pairOf(result: [number, number] | number, syscall: string): [number, number] {
+  if (typeof result === "number") throw new SyscallError(syscall, -result);
+  return result;
+}
+
+/** A connected pair of Unix sockets, close-on-exec, both the caller's. */
+export function socketpair(type: number): [number, number] {
+  return pairOf(binding<SocketBinding>().socketpair(type), "socketpair");
+}
+
+/** A pipe, close-on-exec: read end and write end, both the caller's. `flags` as of pipe2(2). */
+export function pipe(flags = 0): [number, number] {
+  return pairOf(binding<SocketBinding>().pipe(flags), "pipe2");
+}
+
+/**
+ * Makes and binds a listening Unix socket in a directory; the length of the directory's path does not matter.
+ *
+ * @param directoryFd - stays the caller's.
+ * @returns the listening descriptor, close-on-exec, the caller's.
+ */
+export function listenUnix(directoryFd: number, name: string, type: number): number {
+  return check(binding<SocketBinding>().listenUnix(directoryFd, name, type), "bind", name);
+}
+
+/**
+ * Connects to a Unix socket: in a directory, or by its path with -1 for the directory.
+ *
+ * @throws {@link SyscallError} `ENOENT`, `ECONNREFUSED` when nobody listens.
+ */
+export function connectUnix(directoryFd: number, name: string, type: number): number {
+  return check(binding<SocketBinding>().connectUnix(directoryFd, name, type), "connect", name);
+}
+
+/** Accepts one connection, close-on-exec, the caller's. */
+export function acceptUnix(fd: number): number {
+  return check(binding<SocketBinding>().acceptUnix(fd), "accept4");
+}
+
+/** Sends one message with up to 16 descriptors, which stay the caller's. A peer that is gone is `EPIPE`, no signal. */
+export function sendMessage(fd: number, bytes: Uint8Array, fds: readonly number[] = []): void {
+  check(binding<SocketBinding>().sendMessage(fd, bytes, fds), "sendmsg");
+}
+
+/**
+ * Receives one message without waiting.
+ *
+ * @param maxBytes - room for the message; what is longer is cut.
+ * @returns the message, empty at the end of the connection; null when there is none yet.
+ */
+export function receiveMessage(fd: number, maxBytes: number): Message | null {
+  const buffer = new Uint8Array(maxBytes);
+  const result = binding<SocketBinding>().receiveMessage(fd, buffer, false);
+  if (typeof result !== "number") {
+    const [length = 0, ...fds] = result;
+    return { bytes: buffer.subarray(0, length), fds };
+  }
+  const error = new SyscallError("recvmsg", -result);
+  if (error.code === "EAGAIN") return null;
+  /* The helper closed its end with something unread: an end like any other. */
+  if (error.code === "ECONNRESET") return { bytes: buffer.subarray(0, 0), fds: [] };
+  throw error;
+}
+
+/**
+ * A file in memory that nobody can change any more (memfd_create(2) with all seals), readable from its start.
+ *
+ * @returns its descriptor, close-on-exec, the caller's.
+ */
+export function createMemoryFile(name: string, bytes: Uint8Array): number {
+  return check(binding<SocketBinding>().createMemoryFile(name, bytes), "memfd_create");
+}
+
+/** Process id of the other side of a Unix socket, as it was when it connected (SO_PEERCRED). */
+export function peerPid(fd: number): number {
+  return check(binding<SocketBinding>().peerPid(fd), "getsockopt");
+}

@@ -1,0 +1,82 @@
+import { binding } from "./binding.ts";
+import { check } from "./check.ts";
+
+interface WatchBinding {
+  startWatching(callback: (fd: number, events: number) => void): number;
+  watch(fd: number, events: number): number;
+  unwatch(fd: number): number;
+}
+
+const EPOLLIN = 0x001;
+const EPOLLOUT = 0x004;
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+const waiters = new Map<number, Waiter>();
+let isWatching = false;
+
+function native(): WatchBinding {
+  const addon = binding<WatchBinding>();
+  if (!isWatching) {
+    check(addon.startWatching(settle), "epoll_create1");
+    isWatching = true;
+  }
+  return addon;
+}
+
+function settle(fd: number): void {
+  const waiter = waiters.get(fd);
+  waiters.delete(fd);
+  waiter?.resolve();
+}
+
+/**
+ * Waits until a descriptor can be read (data, end of file, or a process that a pidfd stands for has ended) without
+ * blocking the event loop. It may resolve too early: read without blocking and wait again on `EAGAIN`. While it waits the
+ * process does not end by itself.
+ *
+ * @param fd - stays the caller's, and open until the promise settles; one waiter at a time.
+ * @param signal - rejects with its reason when it fires.
+ * @throws {@link SyscallError} of epoll_ctl(2): `EPERM` for a regular file, `EEXIST` when it is watched already.
+ */
+export function waitReadable(fd: number, signal?: AbortSignal): Promise<void> {
+  return wait(fd, EPOLLIN, signal);
+}
+
+/** Waits until a descriptor can be written; otherwise as {@link waitReadable}. */
+export function waitWritable(fd: number, signal?: AbortSignal): Promise<void> {
+  return wait(fd, EPOLLOUT, signal);
+}
+
+async function wait(fd: number, events: number, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  const addon = native();
+  const onAbort = () => {
+    const waiter = waiters.get(fd);
+    waiters.delete(fd);
+    addon.unwatch(fd);
+    waiter?.reject(signal?.reason);
+  };
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const status = addon.watch(fd, events);
+      if (status < 0) return reject(toError(status));
+      waiters.set(fd, { resolve, reject });
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+function toError(status: number): unknown {
+  try {
+    check(status, "epoll_ctl");
+  } catch (error) {
+    return error;
+  }
+  return new Error("epoll_ctl failed without an error number");
+}

@@ -1,1 +1,18 @@
-export {};
+export { compile } from "./compile.ts";
+export { poststopHooks } from "./hooks.ts";
+export type { HostCgroupHierarchy, HostCgroups, HostFacts } from "./host-facts.ts";
+export {
+  type CapabilityName,
+  CLONE_NEW,
+  capabilityNames,
+  MOUNT_ATTR,
+  type MountAttribute,
+  MS_PROPAGATION,
+  type NamespaceType,
+  namespaceTypes,
+  type PropagationFlag,
+} from "./kernel.ts";
+export { mountOptionNames } from "./mount-options.ts";
+export * from "./operation.ts";
+export type { CompileCgroup, CompileOptions } from "./options.ts";
+export { type ExecAffinity, execAffinity } from "./scheduling.ts";

@@ -89,13 +89,7 @@ export interface WriteIdMappings extends Base {
 }
 
 /** The kinds of hook, in the order in which they run. */
-export type HookKind =
-  | "prestart"
-  | "createRuntime"
-  | "createContainer"
-  | "startContainer"
-  | "poststart"
-  | "poststop";
+export type HookKind = "prestart" | "createRuntime" | "createContainer" | "startContainer" | "poststart" | "poststop";
 
 /** `hook`: runs a program with the container's state on its standard input. */
 export interface Hook extends Base {

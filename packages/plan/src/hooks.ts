@@ -1,0 +1,27 @@
+import type { Spec } from "@runlet/spec";
+import type { Hook, HookKind } from "./operation.ts";
+import { pointerTo } from "./pointer.ts";
+
+/** The hooks of one kind, in the config's order. */
+export function hookOperations(spec: Spec, kind: HookKind): Hook[] {
+  return (spec.hooks?.[kind] ?? []).map((hook, index) => ({
+    op: "hook",
+    kind,
+    index,
+    path: hook.path,
+    // execv(3) takes any first argument; a program without one cannot tell its name.
+    args: hook.args === undefined || hook.args.length === 0 ? [hook.path] : [...hook.args],
+    env: [...(hook.env ?? [])],
+    timeoutMs: hook.timeout === undefined ? null : hook.timeout * 1000,
+    from: pointerTo("hooks", kind, index),
+  }));
+}
+
+/**
+ * The poststop hooks, which `delete` runs when nothing is left of the container: they are in no phase of the plan.
+ *
+ * @see config.md#poststop
+ */
+export function poststopHooks(spec: Spec): readonly Hook[] {
+  return hookOperations(spec, "poststop");
+}

@@ -1,0 +1,65 @@
+import { quote, RunletError } from "@runlet/errors";
+import { type Context, isInUserNamespace } from "./context.ts";
+import type { RaiseRlimit, SetRlimit } from "./operation.ts";
+import { pointerTo } from "./pointer.ts";
+
+/** Numbers of the resources, `<asm-generic/resource.h>`. */
+const rlimitResources: ReadonlyMap<string, number> = new Map(
+  [
+    "RLIMIT_CPU",
+    "RLIMIT_FSIZE",
+    "RLIMIT_DATA",
+    "RLIMIT_STACK",
+    "RLIMIT_CORE",
+    "RLIMIT_RSS",
+    "RLIMIT_NPROC",
+    "RLIMIT_NOFILE",
+    "RLIMIT_MEMLOCK",
+    "RLIMIT_AS",
+    "RLIMIT_LOCKS",
+    "RLIMIT_SIGPENDING",
+    "RLIMIT_MSGQUEUE",
+    "RLIMIT_NICE",
+    "RLIMIT_RTPRIO",
+    "RLIMIT_RTTIME",
+  ].map((name, number) => [name, number]),
+);
+
+/** The limits of the process in two steps. */
+export interface RlimitOperations {
+  /** Hard limits up, while there is the privilege for it. */
+  readonly raise: readonly RaiseRlimit[];
+  /** The limits themselves, last of all: a low one must not hit the helper. */
+  readonly set: readonly SetRlimit[];
+}
+
+/** @throws RunletError `ERR_RUNLET_PROCESS` for a resource that is not known, is listed twice, or whose soft limit is above the hard one. */
+export function rlimitOperations(context: Context): RlimitOperations {
+  const seen = new Set<string>();
+  const by = isInUserNamespace(context) ? "parent" : "init";
+  const set = (context.process.rlimits ?? []).map((rlimit, index): SetRlimit => {
+    const from = pointerTo("process", "rlimits", index);
+    const name = rlimit.type;
+    const resource = rlimitResources.get(name);
+    if (resource === undefined) {
+      throw new RunletError("ERR_RUNLET_PROCESS", `unknown resource limit ${quote(name)}`, {
+        pointer: `${from}/type`,
+        hint: `one of ${[...rlimitResources.keys()].join(", ")}`,
+      });
+    }
+    if (seen.has(name)) throw new RunletError("ERR_RUNLET_PROCESS", `a second ${name}`, { pointer: `${from}/type` });
+    seen.add(name);
+    const soft = BigInt(rlimit.soft);
+    const hard = BigInt(rlimit.hard);
+    if (soft > hard) {
+      throw new RunletError("ERR_RUNLET_PROCESS", `the soft limit ${soft} is above the hard limit ${hard}`, {
+        pointer: `${from}/soft`,
+      });
+    }
+    return { op: "setRlimit", name, resource, soft, hard, from };
+  });
+  const raise = set.map(
+    ({ name, resource, hard, from }): RaiseRlimit => ({ op: "raiseRlimit", by, name, resource, hard, from }),
+  );
+  return { raise, set };
+}

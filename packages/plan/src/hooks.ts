@@ -2,6 +2,9 @@ import type { Spec } from "@runlet/spec";
 import type { Hook, HookKind } from "./operation.ts";
 import { pointerTo } from "./pointer.ts";
 
+/** 24 days, the longest that a timer of Node's counts; a longer timeout means none that anybody will see. */
+const longestTimeoutMs = 0x7fff_ffff;
+
 /** The hooks of one kind, in the config's order. */
 export function hookOperations(spec: Spec, kind: HookKind): Hook[] {
   return (spec.hooks?.[kind] ?? []).map((hook, index) => ({
@@ -12,7 +15,7 @@ export function hookOperations(spec: Spec, kind: HookKind): Hook[] {
     // execv(3) takes any first argument; a program without one cannot tell its name.
     args: hook.args === undefined || hook.args.length === 0 ? [hook.path] : [...hook.args],
     env: [...(hook.env ?? [])],
-    timeoutMs: hook.timeout === undefined ? null : hook.timeout * 1000,
+    timeoutMs: hook.timeout === undefined ? null : Math.min(hook.timeout * 1000, longestTimeoutMs),
     from: pointerTo("hooks", kind, index),
   }));
 }

@@ -1,4 +1,12 @@
 export { compile } from "./compile.ts";
+export {
+  cloneFlags,
+  type EncodeOptions,
+  encode,
+  operationAt,
+  operationCodes,
+} from "./encode.ts";
+export { formatPlan, type JsonValue, planToJson } from "./format.ts";
 export { poststopHooks } from "./hooks.ts";
 export type { HostCgroupHierarchy, HostCgroups, HostFacts } from "./host-facts.ts";
 export {

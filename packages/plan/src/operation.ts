@@ -453,6 +453,10 @@ export interface LoadSeccomp extends Base {
   readonly filter: Uint8Array;
   /** Whether the listener's descriptor goes to the parent. */
   readonly listener: boolean;
+  /** Unix socket of the host to which the parent sends the listener's descriptor and the container process's state. */
+  readonly listenerPath?: string;
+  /** Opaque text that goes with it. */
+  readonly listenerMetadata?: string;
 }
 
 /** `findExecutable`: looks `args[0]` up in the container's PATH as the container's user and checks that it can be run. */

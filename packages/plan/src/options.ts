@@ -1,3 +1,4 @@
+import type { FilterCache } from "@runlet/seccomp";
 import type { CgroupWrite } from "./operation.ts";
 
 /** The container's control group, as the caller's cgroup driver would make it. */
@@ -30,4 +31,6 @@ export interface CompileOptions {
   readonly noNewKeyring?: boolean;
   /** How many descriptors from 3 on are passed to the container. Default 0. */
   readonly preserveFds?: number;
+  /** Where compiled filters of system calls are kept, since a large profile takes milliseconds. Changes no plan. */
+  readonly filterCache?: FilterCache;
 }

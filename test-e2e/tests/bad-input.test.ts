@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, 
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { Bundle } from "../harness/bundle.ts";
+import type { Result, RuntimeName } from "../harness/command.ts";
 import { findLeaks } from "../harness/leaks.ts";
 import { openSuite } from "../harness/suite.ts";
 
@@ -14,6 +15,10 @@ interface Mistake {
   readonly what: string;
   readonly arrange: (bundle: Bundle) => void;
   readonly says: readonly RegExp[];
+  /** Peers that let it pass. */
+  readonly passes?: readonly RuntimeName[];
+  /** Whether peers find it only at execve(2): it is asserted of `run` alone. */
+  readonly late?: true;
 }
 
 const mistakes: Mistake[] = [
@@ -36,6 +41,7 @@ const mistakes: Mistake[] = [
     what: "a value of the wrong type",
     arrange: (bundle) => bundle.write(JSON.stringify({ ...bundle.config, hostname: 42 })),
     says: [/\/hostname/, /string/],
+    passes: ["crun"],
   },
   {
     what: "a missing rootfs",
@@ -94,6 +100,7 @@ const mistakes: Mistake[] = [
       bundle.config.process.args = ["/foreign"];
       bundle.write();
     },
+    late: true,
     says: [/"\/foreign"/, /exec format error/, /aarch64|arm64|x86_64/],
   },
   {
@@ -105,6 +112,7 @@ const mistakes: Mistake[] = [
       bundle.config.process.args = ["/dynamic"];
       bundle.write();
     },
+    late: true,
     says: [/"\/dynamic"/, /no such file or directory/, /interpreter|ld-linux/],
   },
   {
@@ -114,6 +122,7 @@ const mistakes: Mistake[] = [
       bundle.config.process.args = ["/script"];
       bundle.write();
     },
+    late: true,
     says: [/"\/script"/, /no such file or directory/, /\/bin\/nosuch/],
   },
   {
@@ -179,6 +188,7 @@ const mistakes: Mistake[] = [
       bundle.write();
     },
     says: [/\/process\/cwd/, /absolute/],
+    passes: ["crun"],
   },
   {
     what: "a cwd that is a file",
@@ -202,6 +212,7 @@ const mistakes: Mistake[] = [
     what: "a device of an unknown type",
     arrange: (bundle) => bundle.write(JSON.stringify({ ...bundle.config, linux: { ...bundle.config.linux, devices: [{ path: "/dev/x", type: "z" }] } })),
     says: [/\/linux\/devices\/0\/type/],
+    passes: ["crun"],
   },
   {
     what: "an rlimit whose soft value is above the hard one",
@@ -221,6 +232,11 @@ const mistakes: Mistake[] = [
   },
 ];
 
+/** What a command wrote, without the escapes of a log line. */
+function said(result: Result): string {
+  return result.stderr.replaceAll('\\"', '"');
+}
+
 function patch(path: string, offset: number, bytes: Buffer): void {
   const content = readFileSync(path);
   bytes.copy(content, offset);
@@ -228,16 +244,17 @@ function patch(path: string, offset: number, bytes: Buffer): void {
 }
 
 describe("a mistake in the bundle is an error of create and of run, and nothing is left behind", () => {
-  for (const { what, arrange, says } of mistakes) {
-    test(what, async () => {
+  const all = ["runlet", "runc", "crun"] as const;
+  for (const { what, arrange, says, passes = [], late = false } of mistakes) {
+    test(what, { runtime: all.filter((name) => !passes.includes(name)) }, async () => {
       const bundle = e2e.bundle();
       arrange(bundle);
-      for (const command of ["create", "run"]) {
+      for (const command of late ? ["run"] : ["create", "run"]) {
         const id = e2e.id();
         const result = await e2e.runtime.invoke([command, "--bundle", bundle.hostPath, id]);
         expect([command, result.status]).toEqual([command, 1]);
         expect(result.stdout).toBe("");
-        if (e2e.runtime.name === "runlet") for (const words of says) expect(result.stderr).toMatch(words);
+        if (e2e.runtime.name === "runlet") for (const words of says) expect(said(result)).toMatch(words);
         else expect(result.stderr).not.toBe("");
         expect(readdirSync(e2e.runtime.root)).not.toContain(id);
         expect(findLeaks(id)).toEqual([]);
@@ -255,8 +272,8 @@ describe("unknown fields", () => {
     bundle.write(text);
     const result = await e2e.run(bundle);
     expect(result.status).toBe(0);
-    expect(result.stderr).toMatch(/hostnmae.*hostname/);
-    expect(result.stderr).toMatch(/aditionalGids/);
+    expect(said(result)).toMatch(/hostnmae.*hostname/);
+    expect(said(result)).toMatch(/aditionalGids/);
   });
 
   test("all mistakes are told at once", known, async () => {
@@ -264,8 +281,8 @@ describe("unknown fields", () => {
     bundle.write(JSON.stringify({ ...bundle.config, hostname: 1, process: { ...bundle.config.process, cwd: "x", args: [] } }));
     const result = await e2e.run(bundle);
     expect(result.status).toBe(1);
-    expect(result.stderr).toMatch(/\/hostname/);
-    expect(result.stderr).toMatch(/\/process\/cwd/);
+    expect(said(result)).toMatch(/\/hostname/);
+    expect(said(result)).toMatch(/\/process\/cwd/);
   });
 });
 
@@ -288,7 +305,7 @@ describe("ids", () => {
         const args = command === "state" || command === "delete" ? [command, id] : [command, "--bundle", bundle.hostPath, id];
         const result = await e2e.runtime.invoke(args);
         expect([command, result.status]).toEqual([command, 1]);
-        if (id !== "") expect(result.stderr).toMatch(/invalid container ID format|container does not exist/);
+        if (id !== "") expect(said(result)).toMatch(/invalid container ID format|container does not exist/);
       }
       expect(readdirSync(e2e.directory)).toEqual(before);
       expect(readdirSync(e2e.runtime.root)).toEqual([]);
@@ -325,7 +342,7 @@ describe("calls at the wrong moment", () => {
     await e2e.runtime.succeed(["start", id]);
     const result = await e2e.runtime.invoke(["start", id]);
     expect(result.status).toBe(1);
-    expect(result.stderr).toMatch(words("cannot start an already running container"));
+    expect(said(result)).toMatch(words("cannot start an already running container"));
     expect((await e2e.runtime.state(id)).status).toBe("running");
   });
 
@@ -335,7 +352,7 @@ describe("calls at the wrong moment", () => {
     await e2e.runtime.waitForStatus(id, "stopped");
     const result = await e2e.runtime.invoke(["start", id]);
     expect(result.status).toBe(1);
-    expect(result.stderr).toMatch(words("cannot start a container that has stopped"));
+    expect(said(result)).toMatch(words("cannot start a container that has stopped"));
   });
 
   test("delete of a running container", async () => {
@@ -343,27 +360,32 @@ describe("calls at the wrong moment", () => {
     await e2e.runtime.succeed(["start", id]);
     const result = await e2e.runtime.invoke(["delete", id]);
     expect(result.status).toBe(1);
-    expect(result.stderr).toMatch(words(`cannot delete container ${id} that is not stopped: running`));
+    expect(said(result)).toMatch(words(`cannot delete container ${id} that is not stopped: running`));
     expect((await e2e.runtime.state(id)).status).toBe("running");
   });
 
-  test("kill of a stopped container, and with an unknown signal", async () => {
+  test("kill with an unknown signal", { runtime: ["runlet", "runc"] }, async () => {
+    const id = await created("wait");
+    const result = await e2e.runtime.invoke(["kill", id, "FOO"]);
+    expect(result.status).toBe(1);
+    expect(said(result)).toMatch(words('unknown signal "FOO"'));
+    expect((await e2e.runtime.state(id)).status).toBe("created");
+  });
+
+  test("kill of a stopped container", async () => {
     const id = await created("exit=0");
-    const unknown = await e2e.runtime.invoke(["kill", id, "FOO"]);
-    expect(unknown.status).toBe(1);
-    expect(unknown.stderr).toMatch(words('unknown signal "FOO"'));
     await e2e.runtime.succeed(["start", id]);
     await e2e.runtime.waitForStatus(id, "stopped");
     const stopped = await e2e.runtime.invoke(["kill", id, "TERM"]);
     expect(stopped.status).toBe(1);
-    expect(stopped.stderr).toMatch(words("container not running"));
+    expect(said(stopped)).toMatch(words("container not running"));
   });
 
   for (const command of ["state", "start", "kill", "delete"]) {
     test(`${command} of an absent container`, async () => {
       const result = await e2e.runtime.invoke([command, `${e2e.tag}-absent`]);
       expect(result.status).toBe(1);
-      expect(result.stderr).toMatch(words("container does not exist"));
+      expect(said(result)).toMatch(words("container does not exist"));
     });
   }
 });
@@ -374,8 +396,8 @@ describe("the command line", () => {
   test("an unknown command ends with status 3 and suggests the nearest", ours, async () => {
     const result = await e2e.runtime.invoke(["strat", "x"]);
     expect(result.status).toBe(3);
-    expect(result.stderr).toMatch(/strat/);
-    expect(result.stderr).toMatch(/start/);
+    expect(said(result)).toMatch(/strat/);
+    expect(said(result)).toMatch(/start/);
   });
 
   test("an unknown flag ends with status 1 and is named", async () => {
@@ -387,7 +409,7 @@ describe("the command line", () => {
   test("a bundle that is absent is named", ours, async () => {
     const result = await e2e.runtime.invoke(["create", "--bundle", "/no/such/bundle", e2e.id()]);
     expect(result.status).toBe(1);
-    expect(result.stderr).toMatch(/chdir \/no\/such\/bundle: no such file or directory/);
+    expect(said(result)).toMatch(/chdir \/no\/such\/bundle: no such file or directory/);
   });
 
   test("--log and --log-format json: the error as one object on one line", async () => {
@@ -409,6 +431,6 @@ test("an ordinary user without a user namespace is told what is missing", { runt
   chmodSync(e2e.runtime.root, 0o711);
   chmodSync(e2e.directory, 0o700);
   expect(result.status).toBe(1);
-  expect(result.stderr).toMatch(/root|user namespace/);
-  expect(result.stderr).toMatch(/--rootless|userns|user namespace/);
+  expect(said(result)).toMatch(/root|user namespace/);
+  expect(said(result)).toMatch(/--rootless|userns|user namespace/);
 });

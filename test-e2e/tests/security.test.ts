@@ -1,0 +1,288 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { describe, expect } from "vitest";
+import type { Bundle } from "../harness/bundle.ts";
+import { openSuite } from "../harness/suite.ts";
+
+const e2e = openSuite();
+const { test } = e2e;
+
+/** Where a hole is closed that the runc of distributions still has. */
+const fixed = { runtime: ["runlet", "crun"] } as const;
+
+/** A directory of the host's that no container may touch; every byte, name and mode of it is compared. */
+class Canary {
+  readonly path: string;
+  readonly #before: string;
+
+  constructor(name: string) {
+    this.path = join(e2e.directory, name);
+    mkdirSync(join(this.path, "directory"), { recursive: true });
+    writeFileSync(join(this.path, "file"), "untouched");
+    writeFileSync(join(this.path, "directory/inside"), "untouched");
+    this.#before = this.#print();
+  }
+
+  /** The path from a directory of the rootfs up and out to the canary. */
+  from(bundle: Bundle, inside: string): string {
+    return relative(join(bundle.rootfs, inside), this.path);
+  }
+
+  check(): void {
+    expect(this.#print()).toBe(this.#before);
+  }
+
+  #print(): string {
+    return readdirSync(this.path, { recursive: true, encoding: "utf8" })
+      .sort()
+      .map((name) => {
+        const path = join(this.path, name);
+        const { mode, uid, gid, rdev, size } = lstatSync(path);
+        return [name, mode, uid, gid, rdev, size, lstatSync(path).isFile() ? readFileSync(path, "utf8") : ""].join(" ");
+      })
+      .join("\n");
+  }
+}
+
+/** Both ways out of a root: a link that climbs, and one that is absolute. */
+function escapes(canary: Canary, bundle: Bundle): [string, string][] {
+  return [
+    ["relative", canary.from(bundle, "")],
+    ["absolute", canary.path],
+    ["too many dots", `../../../../../../../../../..${canary.path}`],
+  ];
+}
+
+describe("a symbolic link in the rootfs leads nowhere outside it", () => {
+  for (const destination of ["/data", "/data/below/it", "/etc/config"]) {
+    test(`CVE-2019-18837: as the destination of a bind mount, ${destination}`, async () => {
+      const source = join(e2e.directory, "bind-source");
+      mkdirSync(source, { recursive: true });
+      writeFileSync(join(source, "mine"), "");
+      const canary = new Canary(`canary-bind-${destination.replaceAll("/", "-")}`);
+      for (const [, target] of escapes(canary, e2e.bundle())) {
+        const bundle = e2e.bundle((config, made) => {
+          config.root.readonly = false;
+          symlinkSync(target, join(made.rootfs, destination.split("/")[1] ?? ""));
+          config.mounts.push({ destination, type: "bind", source, options: ["bind"] });
+        });
+        await e2e.run(bundle.probing("pid"));
+        canary.check();
+      }
+    });
+  }
+
+  for (const where of ["/proc", "/sys"]) {
+    test(`CVE-2019-19921, CVE-2023-27561: ${where} that is a link is refused`, async () => {
+      const canary = new Canary(`canary${where.replace("/", "-")}`);
+      const bundle = e2e.bundle((config, made) => {
+        config.root.readonly = false;
+        made.add({ "elsewhere/": "" });
+        symlinkSync("/elsewhere", join(made.rootfs, where));
+      });
+      const result = await e2e.run(bundle.probing("pid"));
+      expect(result.status).toBe(1);
+      expect(result.stdout).toBe("");
+      if (e2e.runtime.name !== "crun") expect(result.stderr).toMatch(/must be mounted on ordinary directory/);
+      canary.check();
+    });
+  }
+
+  // runc 1.1.5 still has this hole, as it has CVE-2025-31133: that these tests fail there is what proves them.
+  test("CVE-2026-41579, CVE-2026-47766: /dev that is a link makes nothing on the host", fixed, async () => {
+    const canary = new Canary("canary-dev");
+    for (const [, target] of escapes(canary, e2e.bundle())) {
+      const bundle = e2e.bundle((config, made) => {
+        config.root.readonly = false;
+        symlinkSync(target, join(made.rootfs, "dev"));
+      });
+      await e2e.run(bundle.probing("pid"));
+      canary.check();
+    }
+  });
+
+  test("CVE-2025-24965: a device whose path leads through a link makes nothing on the host", async () => {
+    const canary = new Canary("canary-device");
+    for (const [, target] of escapes(canary, e2e.bundle())) {
+      const bundle = e2e.bundle((config, made) => {
+        config.root.readonly = false;
+        symlinkSync(target, join(made.rootfs, "nodes"));
+        config.linux.devices = [{ path: "/nodes/made", type: "c", major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0 }];
+      });
+      await e2e.run(bundle.probing("pid"));
+      canary.check();
+    }
+  });
+
+  test("a masked path and a read-only path that are links cover nothing on the host", async () => {
+    const canary = new Canary("canary-masks");
+    const bundle = e2e.bundle((config, made) => {
+      config.root.readonly = false;
+      symlinkSync(canary.from(made, ""), join(made.rootfs, "masked"));
+      symlinkSync(canary.path, join(made.rootfs, "kept"));
+      config.linux.maskedPaths = ["/masked/file", "/masked/directory"];
+      config.linux.readonlyPaths = ["/kept/file", "/kept"];
+    });
+    await e2e.run(bundle.probing("pid"));
+    canary.check();
+    writeFileSync(join(canary.path, "file"), "untouched");
+    canary.check();
+  });
+
+  test("CVE-2024-45310: a missing cwd behind a link makes nothing on the host", async () => {
+    const canary = new Canary("canary-cwd");
+    for (const [, target] of escapes(canary, e2e.bundle())) {
+      const bundle = e2e.bundle((config, made) => {
+        config.root.readonly = false;
+        symlinkSync(target, join(made.rootfs, "work"));
+        config.process.cwd = "/work/made/here";
+      });
+      await e2e.run(bundle.probing("cwd"));
+      canary.check();
+    }
+  });
+
+  test("an executable behind a link is looked for inside the root", async () => {
+    const bundle = e2e.bundle((config, made) => {
+      symlinkSync("/bin/busybox", join(made.rootfs, "tool"));
+      config.process.args = ["/tool", "true"];
+    });
+    expect((await e2e.run(bundle)).status).toBe(1);
+  });
+});
+
+describe("CVE-2025-31133: /dev/null of the rootfs is not what masks", () => {
+  // The kernel's hostname stands for core_pattern, which is the host's: a runtime with the hole writes to it.
+  for (const target of ["/proc/sys/kernel/hostname", "/secret"]) {
+    test(`a link to ${target}`, fixed, async () => {
+      const bundle = e2e.bundle((config, made) => {
+        config.root.readonly = false;
+        // No tmpfs over /dev: the rootfs' own is used.
+        config.mounts = config.mounts.filter((mount) => !mount.destination.startsWith("/dev"));
+        made.add({ "dev/": "", secret: "the rootfs' own", masked: "hidden" });
+        symlinkSync(target, join(made.rootfs, "dev/null"));
+        config.linux.maskedPaths = ["/masked"];
+      });
+      const result = await e2e.run(bundle.probing("read=/masked"));
+      expect(result.stdout).not.toContain("hidden");
+      expect(result.stdout).not.toContain("the rootfs' own");
+      expect(result.stdout).not.toContain(bundle.config.hostname);
+    });
+  }
+});
+
+describe("CVE-2024-21626: no descriptor of the host's is left to the container", () => {
+  test("cwd of /proc/self/fd/N leads to no directory of the host's", async () => {
+    for (let fd = 0; fd <= 20; fd++) {
+      const bundle = e2e.bundle((config) => {
+        config.process.cwd = `/proc/self/fd/${fd}`;
+      });
+      bundle.probing("cwd", "list=.", "list=..");
+      const result = await e2e.run(bundle);
+      const listing = result.stdout;
+      // Below the host's root there are both.
+      expect([fd, /"usr".*"var"|"cgroup\.procs"|"state"/.test(listing.replaceAll("\n", " "))]).toEqual([fd, false]);
+    }
+  });
+
+  test("descriptors that the caller has open do not reach the container", async () => {
+    const bundle = e2e.bundle().probing("fds");
+    const directoryFd = openSync("/", "r");
+    // The shell hands descriptor 9 on, a directory of the host's.
+    const [program = "", ...args] = e2e.runtime.argv(["run", "--bundle", bundle.hostPath, e2e.id()]);
+    const output = execFileSync("sh", ["-c", 'exec 9</; exec "$0" "$@"', program, ...args], { encoding: "utf8" });
+    expect(JSON.parse(output)).toEqual(["fds", [0, 1, 2]]);
+    expect(directoryFd).toBeGreaterThan(2);
+  });
+
+  test("--preserve-fds passes as many as it says, from 3 on", async () => {
+    const bundle = e2e.bundle().probing("fds", "fstat=3", "fstat=4");
+    const [program = "", ...args] = e2e.runtime.argv(["run", "--preserve-fds", "2", "--bundle", bundle.hostPath, e2e.id()]);
+    const output = execFileSync("sh", ["-c", 'exec 3</dev/null 4</dev/zero 5</dev/full; exec "$0" "$@"', program, ...args], { encoding: "utf8" });
+    const lines = output.trim().split("\n").map((line) => JSON.parse(line) as [string, unknown]);
+    expect(lines[0]).toEqual(["fds", [0, 1, 2, 3, 4]]);
+    expect(lines[1]?.[1]).toMatchObject({ type: "c", major: 1, minor: 3 });
+    expect(lines[2]?.[1]).toMatchObject({ type: "c", major: 1, minor: 5 });
+  });
+});
+
+describe("CVE-2019-5736: what started the container cannot be changed from inside", () => {
+  test("an entrypoint of #!/proc/self/exe does not get at the host's executables", async () => {
+    const digest = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
+    const executables = [process.execPath, ...["/usr/sbin/runc", "/usr/bin/crun"].filter((path) => existsSync(path))];
+    const before = executables.map(digest);
+    const bundle = e2e.bundle((config, made) => {
+      config.root.readonly = false;
+      writeFileSync(join(made.rootfs, "entry"), "#!/proc/self/exe\n", { mode: 0o755 });
+      config.process.args = ["/entry"];
+    });
+    await e2e.run(bundle);
+    expect(executables.map(digest)).toEqual(before);
+  });
+
+  test("while a container waits to be started, its process lets nobody write its executable", async () => {
+    const id = e2e.id();
+    await e2e.runtime.succeed(["create", "--bundle", e2e.bundle().probing("wait").hostPath, id]);
+    const { pid } = await e2e.runtime.state(id);
+    expect(() => openSync(`/proc/${pid}/exe`, "r+")).toThrow(/ETXTBSY|EROFS|EPERM|EACCES/);
+  });
+});
+
+describe("CVE-2016-9962: the process that waits to be started", () => {
+  const waiting = async () => {
+    const id = e2e.id();
+    await e2e.runtime.succeed(["create", "--bundle", e2e.bundle().probing("wait").hostPath, id]);
+    return (await e2e.runtime.state(id)).pid;
+  };
+
+  test("has its root in the container, and its current directory", async () => {
+    const pid = await waiting();
+    expect(readdirSync(`/proc/${pid}/root/`)).toContain("probe");
+    expect(readdirSync(`/proc/${pid}/cwd/`)).toContain("probe");
+  });
+
+  test("holds no directory of the host's", async () => {
+    const pid = await waiting();
+    for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+      const path = `/proc/${pid}/fd/${fd}`;
+      const listing = execFileSync("sh", ["-c", 'test -d "$0" && ls -a "$0" || true', path], { encoding: "utf8" });
+      expect([fd, listing.includes("usr")]).toEqual([fd, false]);
+    }
+  });
+});
+
+describe("CVE-2023-25809: the host's control groups", () => {
+  test("cannot be written, nor seen beyond the container's own when it has a cgroup namespace", async () => {
+    const bundle = e2e.bundle((config) => {
+      config.linux.namespaces = [...(config.linux.namespaces ?? []).filter(({ type }) => type !== "cgroup"), { type: "cgroup" }];
+    });
+    const seen = await e2e.observe(bundle, "read=/proc/self/mountinfo");
+    const groups = seen.mounts().filter(({ type }) => type === "cgroup" || type === "cgroup2");
+    expect(groups.length).toBeGreaterThan(0);
+    for (const group of groups) {
+      expect(group.options).toContain("ro");
+      expect(group.root).toBe("/");
+    }
+  });
+});
+
+test("the owner of a file that is the container's standard output stays", async () => {
+  const bundle = e2e.bundle((config) => {
+    config.process.user = { uid: 1000, gid: 1000 };
+  });
+  const call = e2e.runtime.start(["run", "--bundle", bundle.probing("ids").hostPath, e2e.id()]);
+  await call.ended;
+  const { uid, gid } = lstatSync(join(e2e.directory, "output", readdirSync(join(e2e.directory, "output")).filter((name) => name.endsWith(".stdout")).at(-1) ?? ""));
+  expect([uid, gid]).toEqual([0, 0]);
+});
+
+test("CVE-2024-3154: an annotation of a systemd property does nothing", async () => {
+  const marker = join(e2e.directory, "executed");
+  const bundle = e2e.bundle((config) => {
+    config.annotations = { "org.systemd.property.ExecStartPre": `[('/bin/touch', ['/bin/touch', '${marker}'], false)]` };
+  });
+  await e2e.run(bundle.probing("pid"));
+  expect(existsSync(marker)).toBe(false);
+});

@@ -1,0 +1,45 @@
+import { resolve } from "node:path";
+import { quote } from "@runlet/errors";
+import { type BundleConfig, createBundle, readBundleSource } from "@runlet/rootfs";
+import { parseBytes, parseMount, parseUser } from "../bundle-values.ts";
+import type { Invocation, OptionValues } from "../command.ts";
+import { commands } from "../commands.ts";
+import type { bundleOptions, bundlePositionals } from "../options/bundle.ts";
+import { UsageError } from "../usage-error.ts";
+
+/** Makes a bundle and says what is in it. */
+export async function run(invocation: Invocation<typeof bundleOptions, typeof bundlePositionals>): Promise<number> {
+  const { options, positionals, print, log } = invocation;
+  if (options.from.length === 0) {
+    throw new UsageError("--from is missing: what is the bundle to be made of?", {
+      command: commands.find((command) => command.name === "bundle"),
+    });
+  }
+  const digest = options.sha256 === undefined ? {} : { sha256: options.sha256 };
+  const bundle = await createBundle({
+    bundleHostPath: positionals.dir,
+    from: options.from.map((text) => readBundleSource(text, digest)),
+    config: configOf(options),
+  });
+  for (const note of bundle.notes) log.warn(note);
+  print(`${quote(bundle.bundleHostPath)}: runs ${(bundle.spec.process?.args ?? []).map(quote).join(" ")}`);
+  return 0;
+}
+
+function configOf(options: OptionValues<typeof bundleOptions>): BundleConfig {
+  const { args, cwd, env, hostname, memory, mount, terminal, user, writable } = options;
+  return {
+    env,
+    terminal,
+    mounts: mount.map((text) => {
+      const parsed = parseMount(text);
+      return { ...parsed, source: resolve(parsed.source ?? "") };
+    }),
+    ...(args.length === 0 ? {} : { args }),
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(user === undefined ? {} : { user: parseUser(user) }),
+    ...(memory === undefined ? {} : { memoryLimitBytes: parseBytes(memory) }),
+    ...(writable ? { readonly: false } : {}),
+  };
+}

@@ -1,0 +1,18 @@
+import type { Invocation } from "../command.ts";
+import { checkConsole } from "../console-request.ts";
+import type { createOptions, newContainerId } from "../options/create.ts";
+import { createRequest, openRuntime } from "../runtime.ts";
+
+/** Creates a container that waits for `start`; its process outlives this one. */
+export async function run(invocation: Invocation<typeof createOptions, typeof newContainerId>): Promise<number> {
+  const { options, positionals } = invocation;
+  checkConsole({
+    bundle: options.bundle,
+    config: options.config,
+    consoleSocket: options["console-socket"],
+    isDetached: true,
+  });
+  const runtime = await openRuntime(invocation);
+  await runtime.create(positionals.id, createRequest(options));
+  return 0;
+}

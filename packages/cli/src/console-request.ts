@@ -1,0 +1,56 @@
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { RunletError } from "@runlet/errors";
+
+/** What decides where the terminal of a container goes. */
+export interface ConsoleRequest {
+  readonly bundle: string;
+  /** The config file, where it is not the bundle's. */
+  readonly config: string | undefined;
+  readonly consoleSocket: string | undefined;
+  /** Whether this program ends before the container does. */
+  readonly isDetached: boolean;
+}
+
+/**
+ * Whether the container asks for a terminal, after checking that somebody will hold its main end.
+ *
+ * @throws {@link RunletError} `ERR_RUNLET_TERMINAL` in the words that engines and their users know from runc.
+ */
+export function checkConsole(request: ConsoleRequest): boolean {
+  const hasTerminal = asksForTerminal(request);
+  const hasSocket = request.consoleSocket !== undefined && request.consoleSocket !== "";
+  if (request.isDetached && hasTerminal && !hasSocket) {
+    throw new RunletError(
+      "ERR_RUNLET_TERMINAL",
+      "cannot allocate tty if runlet will detach without setting console socket",
+      {
+        pointer: "/process/terminal",
+        hint: "set process.terminal to false, give --console-socket, or use `run` without --detach",
+      },
+    );
+  }
+  if (hasSocket && (!request.isDetached || !hasTerminal)) {
+    throw new RunletError(
+      "ERR_RUNLET_TERMINAL",
+      "cannot use console socket if runlet will not detach or allocate tty",
+      {
+        hint: hasTerminal
+          ? "add --detach, or leave out --console-socket"
+          : "set process.terminal to true, or leave out --console-socket",
+      },
+    );
+  }
+  return hasTerminal;
+}
+
+/** A config that is missing or wrong asks for none here: the runtime reads it too, and says what is wrong with it. */
+function asksForTerminal(request: ConsoleRequest): boolean {
+  try {
+    const hostPath = request.config === undefined ? join(request.bundle, "config.json") : resolve(request.config);
+    const config = JSON.parse(readFileSync(hostPath, "utf8")) as { process?: { terminal?: unknown } } | null;
+    return config?.process?.terminal === true;
+  } catch {
+    return false;
+  }
+}

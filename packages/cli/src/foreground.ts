@@ -1,0 +1,77 @@
+import type { Container, CreateOptions, ExitInfo, Runtime } from "@runlet/lifecycle";
+import { adoptOrphans, reapOrphans } from "./orphan-reaper.ts";
+import { signalNumber } from "./signal.ts";
+import { catchSignals, type SignalForwarding } from "./signal-forwarding.ts";
+import { TerminalSession } from "./terminal-session.ts";
+
+/** What {@link runInForeground} runs, and how. */
+export interface ForegroundOptions {
+  readonly runtime: Runtime;
+  readonly id: string;
+  readonly request: CreateOptions;
+  /** Whether the config asks for a terminal. */
+  readonly hasTerminal: boolean;
+  /** Leaves the container there when it has ended. */
+  readonly keep: boolean;
+  /** Adopts and collects orphans of the container. */
+  readonly isSubreaper: boolean;
+}
+
+/** What a shell adds to the number of the signal that ended a process. */
+const signalStatusBase = 128;
+
+/**
+ * Creates a container, runs it to its end and deletes it, while signals and the terminal are passed on.
+ *
+ * @returns the exit status of the container, 128 + N when signal N ended it.
+ */
+export async function runInForeground(options: ForegroundOptions): Promise<number> {
+  using signals = catchSignals();
+  if (options.isSubreaper) adoptOrphans();
+  try {
+    const container = await options.runtime.create(options.id, { ...options.request, signal: signals.abortSignal });
+    const exit = await runOrRemove(container, signals, options);
+    if (!options.keep) await container.delete({ force: true });
+    return exit.exitCode ?? statusOf(exit.signal);
+  } catch (error) {
+    // Whoever asked for the end before the program ran gets what the program would have answered.
+    if (signals.abortedBy !== undefined) return statusOf(signals.abortedBy);
+    throw error;
+  }
+}
+
+/** Runs the container; if that fails, removes it. */
+async function runOrRemove(
+  container: Container,
+  signals: SignalForwarding,
+  options: ForegroundOptions,
+): Promise<ExitInfo> {
+  try {
+    return await runToEnd(container, signals, options);
+  } catch (error) {
+    // Why it failed is worth more than that it could not be removed either, which `delete` will say.
+    await container.delete({ force: true }).catch(() => {});
+    throw error;
+  }
+}
+
+async function runToEnd(
+  container: Container,
+  signals: SignalForwarding,
+  options: ForegroundOptions,
+): Promise<ExitInfo> {
+  using session = options.hasTerminal ? new TerminalSession(container.takeTerminal()) : undefined;
+  await container.start();
+  signals.forwardTo((signal) => {
+    // A container that has ended meanwhile has no use for the signal.
+    container.kill(signal).catch(() => {});
+  });
+  using _reaper = options.isSubreaper ? reapOrphans(container.pid) : undefined;
+  const exit = await container.wait();
+  await session?.finish();
+  return exit;
+}
+
+function statusOf(signal: string | null): number {
+  return signalStatusBase + (signal === null ? 0 : (signalNumber(signal) ?? 0));
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+import { basename } from "node:path";
+import { RunletError } from "@runlet/errors";
+import { isTerminal, print, printError, writeAll } from "./output.ts";
+import { runProgram } from "./program.ts";
+
+/** In a standalone executable argv[0] as it was given; with npm the link in the directory of commands. */
+function programName(): string {
+  const name = basename(process.versions.bun === undefined ? (process.argv[1] ?? "") : process.argv0);
+  return name === "" || name === "main.js" || name === "node" || name === "bun" ? "runlet" : name;
+}
+
+function openLog(hostPath: string): (text: string) => void {
+  try {
+    const fd = process.getBuiltinModule("node:fs").openSync(hostPath, "a", 0o644);
+    return (text) => writeAll(fd, text);
+  } catch (error) {
+    throw new RunletError("ERR_RUNLET_USAGE", `cannot open the log file ${JSON.stringify(hostPath)}`, {
+      syscall: "open",
+      errno: (error as NodeJS.ErrnoException).code,
+      cause: error,
+    });
+  }
+}
+
+runProgram(process.argv.slice(2), {
+  programName: programName(),
+  print,
+  printError,
+  isErrorTerminal: () => isTerminal(2),
+  hasColours: (process.env.NO_COLOR ?? "") === "",
+  openLog,
+}).then(
+  (status) => process.exit(status),
+  (error: unknown) => {
+    printError(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    process.exit(1);
+  },
+);

@@ -1,0 +1,110 @@
+import type { Command, OptionTable } from "./command.ts";
+import { commands } from "./commands.ts";
+import { globalOptions } from "./options/global.ts";
+import { helpOption, versionOption } from "./parser.ts";
+import { commandForm, commandSummary, isUnsupported, optionSummary, shownOptions } from "./usage-text.ts";
+
+/**
+ * A manual page in the language of man(7).
+ *
+ * @param version - shown at the foot of the page.
+ * @param command - the command, or undefined for the page of the program.
+ * @returns the page, which ends with a newline.
+ * @see man(7)
+ */
+export function formatManual(version: string, command?: Command): string {
+  const lines = command === undefined ? programPage() : commandPage(command);
+  const title = command === undefined ? "RUNLET" : `RUNLET-${command.name.toUpperCase()}`;
+  return [`.TH "${title}" "8" "" "runlet ${escapeRoff(version)}" "runlet manual"`, ...lines, ""].join("\n");
+}
+
+/** Every page by its file name. */
+export function manualPages(version: string): ReadonlyMap<string, string> {
+  const shown = commands.filter((command) => command.hidden !== true);
+  return new Map([
+    ["runlet.8", formatManual(version)],
+    ...shown.map((command) => [`runlet-${command.name}.8`, formatManual(version, command)] as const),
+  ]);
+}
+
+function programPage(): string[] {
+  const shown = commands.filter((command) => command.hidden !== true);
+  return [
+    ...section("NAME", [escapeRoff("runlet - OCI container runtime")]),
+    ...section("SYNOPSIS", [".B runlet", escapeRoff("[global options] COMMAND [options] [arguments...]")]),
+    ...section("DESCRIPTION", [
+      escapeRoff("Runs containers from OCI bundles: directories that hold a config.json and a root file system."),
+    ]),
+    ...section(
+      "COMMANDS",
+      shown.flatMap((command) => [
+        ".TP",
+        `\\fB${escapeRoff([command.name, ...(command.aliases ?? [])].join(", "))}\\fR`,
+        escapeRoff(commandSummary(command)),
+      ]),
+    ),
+    ...section("GLOBAL OPTIONS", options({ ...globalOptions, help: helpOption, version: versionOption })),
+    ...section("EXIT STATUS", [
+      escapeRoff(
+        "0; 1 for a failure; 3 for an unknown command; 255 when exec itself fails. run and exec return the status of the process, or 128 + N when signal N ended it.",
+      ),
+    ]),
+    ...section("ENVIRONMENT", [
+      ".TP",
+      "\\fBXDG_RUNTIME_DIR\\fR",
+      escapeRoff("Holds the state of an ordinary user's containers."),
+      ".TP",
+      "\\fBNO_COLOR\\fR",
+      escapeRoff("Not empty: no colours on a terminal."),
+    ]),
+    ...section("SEE ALSO", [shown.map((command) => `\\fBrunlet\\-${escapeRoff(command.name)}\\fR(8)`).join(",\n")]),
+  ];
+}
+
+function commandPage(command: Command): string[] {
+  const positionals = Object.values(command.positionals);
+  const refusal = isUnsupported(command) ? ["This command is not supported: it is refused."] : [];
+  const description = [...(command.description ?? []), ...refusal];
+  return [
+    ...section("NAME", [escapeRoff(`runlet-${command.name} - ${commandSummary(command)}`)]),
+    ...section("SYNOPSIS", [escapeRoff(commandForm("runlet", command))]),
+    ...section(
+      "DESCRIPTION",
+      description.flatMap((paragraph, index) => [...(index > 0 ? [".PP"] : []), escapeRoff(paragraph)]),
+    ),
+    ...section(
+      "ARGUMENTS",
+      positionals.flatMap((positional) => [
+        ".TP",
+        `\\fI${escapeRoff(positional.value)}\\fR`,
+        escapeRoff(positional.summary),
+      ]),
+    ),
+    ...section("OPTIONS", options({ ...command.options, help: helpOption })),
+    ...section("SEE ALSO", ["\\fBrunlet\\fR(8)"]),
+  ];
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [`.SH ${title}`, ...lines];
+}
+
+function options(table: OptionTable): string[] {
+  return shownOptions(table).flatMap(([name, option]) => {
+    const value = option.value === undefined ? "" : ` \\fI${escapeRoff(option.value)}\\fR`;
+    const forms = [`--${name}`, ...(option.short === undefined ? [] : [`-${option.short}`])];
+    return [
+      ".TP",
+      forms.map((form) => `\\fB${escapeRoff(form)}\\fR${value}`).join(", "),
+      escapeRoff(optionSummary(option)),
+    ];
+  });
+}
+
+/** What roff would take for its own: backslashes, hyphens, and a full stop or apostrophe that begins a line. */
+function escapeRoff(text: string): string {
+  return text
+    .replaceAll("\\", "\\e")
+    .replaceAll("-", "\\-")
+    .replace(/^(?=[.'])/, "\\&");
+}

@@ -1,0 +1,85 @@
+import type { OptionTable, PositionalTable } from "../command.ts";
+import { bundleOption } from "./create.ts";
+
+export const specOptions = {
+  ...bundleOption,
+  rootless: { type: "boolean", summary: "for an ordinary user: with a user namespace and without what needs root" },
+  file: {
+    type: "string",
+    short: "f",
+    value: "FILE",
+    summary: "name of the file in the bundle, - for standard output",
+    default: "config.json",
+    complete: "file",
+  },
+} as const satisfies OptionTable;
+
+export const bundleOptions = {
+  from: {
+    type: "strings",
+    value: "PATH[:PLACE]",
+    summary: "an executable, file, directory or tar archive, and where it goes in the container; may be repeated",
+    complete: "file",
+  },
+  sha256: { type: "string", value: "HEX", summary: "digest that the archive must have" },
+  args: { type: "strings", value: "ARG", summary: "program or one of its arguments; repeat for each" },
+  env: { type: "strings", short: "e", value: "NAME=VALUE", summary: "set an environment variable; may be repeated" },
+  cwd: { type: "string", value: "DIR", summary: "working directory in the container" },
+  hostname: { type: "string", value: "NAME", summary: "host name of the container" },
+  user: { type: "string", short: "u", value: "UID[:GID]", summary: "user and group in the container, by number" },
+  memory: { type: "string", value: "BYTES", summary: "memory limit; k, m, g or t may follow the number" },
+  mount: {
+    type: "strings",
+    value: "SOURCE:DESTINATION[:OPTIONS]",
+    summary: "bind a directory or file of the host, with options such as ro; may be repeated",
+  },
+  terminal: { type: "boolean", short: "t", summary: "give the process a terminal" },
+  writable: { type: "boolean", summary: "let the container write to its root file system" },
+} as const satisfies OptionTable;
+
+export const bundlePositionals = {
+  dir: {
+    value: "DIR",
+    summary: "directory of the new bundle; may exist, without a rootfs or config.json",
+    count: "required",
+    complete: "directory",
+  },
+} as const satisfies PositionalTable;
+
+export const validateOptions = {
+  json: { type: "boolean", summary: "print an array of issues as JSON" },
+} as const satisfies OptionTable;
+
+export const validatePositionals = {
+  source: {
+    value: "BUNDLE|FILE|-",
+    summary: "a bundle, a config file, or - for standard input; the current directory if left out",
+    count: "optional",
+    complete: "file",
+  },
+} as const satisfies PositionalTable;
+
+export const planOptions = {
+  config: {
+    type: "string",
+    short: "f",
+    value: "FILE",
+    summary: "config file (default: config.json in the bundle)",
+    complete: "file",
+  },
+  json: { type: "boolean", summary: "print the plan as JSON" },
+  "no-pivot": {
+    type: "boolean",
+    summary: "change the root with MS_MOVE and chroot(2), for a root file system on a ramfs",
+  },
+  "no-new-keyring": { type: "boolean", summary: "keep the caller's session keyring" },
+} as const satisfies OptionTable;
+
+export const planPositionals = {
+  bundle: {
+    value: "BUNDLE",
+    summary: "directory of the bundle; the current directory if left out",
+    count: "optional",
+    complete: "directory",
+  },
+} as const satisfies PositionalTable;

@@ -1,0 +1,106 @@
+import { RunletError } from "@runlet/errors";
+import type { Command, Invocation, OptionValues } from "./command.ts";
+import { type Level, Log } from "./log.ts";
+import type { GlobalOptions } from "./options/global.ts";
+import { parseCommandLine, parseProgramLine } from "./parser.ts";
+import { UnknownCommandError, UsageError } from "./usage-error.ts";
+
+/** What the program needs of the process that it runs in. */
+export interface Host {
+  /** Name that the program was called by, without its directory. */
+  readonly programName: string;
+  /** Writes text and a newline to standard output. */
+  print(text: string): void;
+  /** Writes text and a newline to standard error. */
+  printError(text: string): void;
+  /** Whether a person reads standard error. */
+  isErrorTerminal(): boolean;
+  readonly hasColours: boolean;
+  /** Opens the log file; the function that it returns appends to it. */
+  openLog(hostPath: string): (text: string) => void;
+}
+
+const unexplainedFailureStatus = 1;
+
+/**
+ * Runs one command line. It neither throws nor exits.
+ *
+ * @param args - the arguments after the program's name.
+ * @returns the exit status: 0; 1 for a failure, 255 if it is one of exec's; 3 for an unknown command; a process's own.
+ */
+export async function runProgram(args: readonly string[], host: Host): Promise<number> {
+  let log = makeLog(undefined, host);
+  let failing: Command | undefined;
+  try {
+    const line = parseProgramLine(args);
+    const { globals } = line;
+    if (line.wantsHelp) return await printHelp(host);
+    if (line.wantsVersion) {
+      const { versionText } = await import("./version.ts");
+      host.print(versionText(host.programName));
+      return 0;
+    }
+    log = makeLog(globals, host);
+    const [name, ...rest] = line.rest;
+    if (name === undefined) return await printHelp(host);
+    const { command, wantsHelp, options, positionals } = parseCommandLine(name, rest);
+    if (wantsHelp) return await printHelp(host, command);
+    failing = command;
+    return await runCommand(command, {
+      programName: host.programName,
+      globals,
+      options,
+      positionals,
+      log,
+      print: host.print,
+    });
+  } catch (error) {
+    if (error instanceof UsageError) await printHelp(host, error.command);
+    return report(error, log, failing);
+  }
+}
+
+async function runCommand(command: Command, invocation: Invocation): Promise<number> {
+  const { log, programName } = invocation;
+  log.debug(`${programName} ${command.name} ${JSON.stringify(invocation.positionals)}`);
+  if (command.load === undefined) {
+    throw new RunletError("ERR_RUNLET_UNSUPPORTED", `the command "${command.name}" is not supported`, {
+      hint: `${programName} --help lists the commands that are`,
+      details: { command: command.name },
+    });
+  }
+  const { run } = await command.load();
+  const status = await run(invocation);
+  log.debug(`${programName} ${command.name}: exit status ${status}`);
+  return status;
+}
+
+function report(error: unknown, log: Log, command: Command | undefined): number {
+  const isUsage = error instanceof UsageError || error instanceof UnknownCommandError;
+  log.error(error, command?.name === "exec" && !isUsage ? "exec failed: " : "");
+  if (!(error instanceof RunletError) && error instanceof Error && error.stack !== undefined) log.debug(error.stack);
+  if (isUsage) return error.exitStatus;
+  return command?.failureStatus ?? unexplainedFailureStatus;
+}
+
+async function printHelp(host: Host, command?: Command): Promise<number> {
+  const { formatHelp } = await import("./help.ts");
+  host.print(formatHelp(host.programName, command));
+  return 0;
+}
+
+/** The log before the options are known goes to standard error, as text. */
+function makeLog(globals: OptionValues<GlobalOptions> | undefined, host: Host): Log {
+  const level: Level = globals?.debug === true ? "debug" : (globals?.["log-level"] ?? "info");
+  const hostPath = globals?.log;
+  // Both mean what holds without the option.
+  const isStandardError = hostPath === undefined || hostPath === "" || hostPath === "/dev/stderr";
+  return new Log({
+    format: globals?.["log-format"] ?? "text",
+    level,
+    appendToFile: isStandardError ? undefined : host.openLog(hostPath),
+    printError: host.printError,
+    isTerminal: host.isErrorTerminal,
+    hasColours: host.hasColours,
+  });
+}

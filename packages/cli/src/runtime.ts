@@ -1,0 +1,32 @@
+import type { CreateOptions, Runtime } from "@runlet/lifecycle";
+import type { Invocation, OptionValues } from "./command.ts";
+import type { createOptions } from "./options/create.ts";
+
+/** Makes the runtime that the global options describe. Imports the engine room, so only for commands that need it. */
+export async function openRuntime(invocation: Pick<Invocation, "globals" | "log">): Promise<Runtime> {
+  const { globals, log } = invocation;
+  const { Runtime } = await import("@runlet/lifecycle");
+  return new Runtime({
+    ...(globals.root === undefined ? {} : { root: globals.root }),
+    cgroupManager: globals["cgroup-manager"] ?? (globals["systemd-cgroup"] ? "systemd" : "cgroupfs"),
+    rootless: globals.rootless,
+    onWarning: ({ pointer, message }) =>
+      log.warn(pointer === undefined ? message : `config.json ${pointer}: ${message}`),
+  });
+}
+
+/** What `create` and `run` ask of the runtime, from their options. The container gets our standard streams. */
+export function createRequest(options: OptionValues<typeof createOptions>): CreateOptions {
+  const { config, "console-socket": consoleSocket, "pidfd-socket": pidfdSocket, "pid-file": pidFile } = options;
+  return {
+    bundle: options.bundle,
+    stdio: "inherit",
+    noPivot: options["no-pivot"],
+    noNewKeyring: options["no-new-keyring"],
+    preserveFds: options["preserve-fds"],
+    ...(config === undefined ? {} : { configPath: config }),
+    ...(consoleSocket === undefined ? {} : { consoleSocket }),
+    ...(pidfdSocket === undefined ? {} : { pidfdSocket }),
+    ...(pidFile === undefined ? {} : { pidFile }),
+  };
+}

@@ -1,0 +1,347 @@
+/** What is wrong with a text that is not JSON. */
+export interface JsonSyntaxProblem {
+  /** UTF-16 code units before the place. */
+  readonly offset: number;
+  /** What was expected and what was found: `expected "," or "}", found "]"`. */
+  readonly message: string;
+  /** What is likely meant. */
+  readonly hint?: string;
+}
+
+/** A member whose name an earlier member of the same object has. */
+export interface DuplicateKey {
+  /** JSON Pointer of the member. */
+  readonly pointer: string;
+  /** UTF-16 code units before the later name. */
+  readonly offset: number;
+}
+
+/** What {@link parseJson} makes of a text. */
+export type ParsedJson =
+  | { readonly value: unknown; readonly duplicates: readonly DuplicateKey[]; readonly problem?: undefined }
+  | { readonly problem: JsonSyntaxProblem };
+
+/** Levels of arrays and objects that a text may have. */
+export const maximumDepth = 256;
+
+/**
+ * Parses JSON (RFC 8259) as `JSON.parse` does, except that
+ *
+ * - a whole number that a `number` cannot hold exactly becomes a `bigint`;
+ * - members that are `null` are left out, which is how runtimes written in Go read them;
+ * - a leading byte order mark is skipped;
+ * - nesting beyond {@link maximumDepth} is refused.
+ *
+ * As with `JSON.parse` the last of several members of one name counts, and `__proto__` is a name like any other.
+ */
+export function parseJson(text: string): ParsedJson {
+  const parser = new JsonParser(text);
+  try {
+    const value = parser.parseDocument();
+    return { value, duplicates: parser.duplicates };
+  } catch (error) {
+    if (error instanceof Unexpected) return { problem: error.problem };
+    throw error;
+  }
+}
+
+/** Unwinds the parser; never leaves this file. */
+class Unexpected extends Error {
+  readonly problem: JsonSyntaxProblem;
+  constructor(problem: JsonSyntaxProblem) {
+    super(problem.message);
+    this.problem = problem;
+  }
+}
+
+const TAB = 0x09;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const COLON = 0x3a;
+const LEFT_BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+const RIGHT_BRACKET = 0x5d;
+const LEFT_BRACE = 0x7b;
+const RIGHT_BRACE = 0x7d;
+const BYTE_ORDER_MARK = 0xfeff;
+
+const escapes = new Map([
+  ['"', '"'],
+  ["\\", "\\"],
+  ["/", "/"],
+  ["b", "\b"],
+  ["f", "\f"],
+  ["n", "\n"],
+  ["r", "\r"],
+  ["t", "\t"],
+]);
+
+const wholeNumber = /^-?\d+$/;
+
+class JsonParser {
+  readonly duplicates: DuplicateKey[] = [];
+  readonly #text: string;
+  #offset = 0;
+  #depth = 0;
+  /** Names and indices that lead to the value being parsed. */
+  readonly #path: (string | number)[] = [];
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  parseDocument(): unknown {
+    if (this.#text.charCodeAt(0) === BYTE_ORDER_MARK) this.#offset = 1;
+    this.#skipWhitespace();
+    const value = this.#parseValue();
+    this.#skipWhitespace();
+    if (this.#offset < this.#text.length) this.#fail("the end of the text after the value");
+    return value;
+  }
+
+  #skipWhitespace(): void {
+    for (;;) {
+      const code = this.#text.charCodeAt(this.#offset);
+      if (code !== SPACE && code !== LINE_FEED && code !== TAB && code !== CARRIAGE_RETURN) return;
+      this.#offset++;
+    }
+  }
+
+  #parseValue(): unknown {
+    const code = this.#text.charCodeAt(this.#offset);
+    if (code === QUOTE) return this.#parseString();
+    if (code === LEFT_BRACE) return this.#parseObject();
+    if (code === LEFT_BRACKET) return this.#parseArray();
+    if (code === MINUS || (code >= ZERO && code <= NINE)) return this.#parseNumber();
+    if (this.#takeWord("true")) return true;
+    if (this.#takeWord("false")) return false;
+    if (this.#takeWord("null")) return null;
+    return this.#fail("a value");
+  }
+
+  #takeWord(word: string): boolean {
+    if (!this.#text.startsWith(word, this.#offset)) return false;
+    if (/[\w$]/.test(this.#text.charAt(this.#offset + word.length))) return false;
+    this.#offset += word.length;
+    return true;
+  }
+
+  #parseObject(): Record<string, unknown> {
+    const object: Record<string, unknown> = {};
+    let nulls: Set<string> | undefined;
+    this.#descend();
+    this.#offset++;
+    this.#skipWhitespace();
+    if (this.#takeClosing(RIGHT_BRACE)) return object;
+    for (;;) {
+      const keyOffset = this.#offset;
+      if (this.#text.charCodeAt(keyOffset) !== QUOTE) this.#fail("a name in double quotes");
+      const key = this.#parseString();
+      this.#path.push(key);
+      if (Object.hasOwn(object, key) || nulls?.has(key) === true) {
+        this.duplicates.push({ pointer: joinPointer(this.#path), offset: keyOffset });
+      }
+      this.#skipWhitespace();
+      if (this.#text.charCodeAt(this.#offset) !== COLON) this.#fail('":" after the name');
+      this.#offset++;
+      this.#skipWhitespace();
+      const value = this.#parseValue();
+      if (value === null) {
+        nulls ??= new Set();
+        nulls.add(key);
+        delete object[key];
+      } else if (key === "__proto__") {
+        Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+      } else object[key] = value;
+      this.#path.pop();
+      this.#skipWhitespace();
+      if (this.#takeClosing(RIGHT_BRACE)) return object;
+      if (this.#text.charCodeAt(this.#offset) !== COMMA) this.#fail('"," or "}" after the member');
+      this.#offset++;
+      this.#skipWhitespace();
+    }
+  }
+
+  #parseArray(): unknown[] {
+    const array: unknown[] = [];
+    this.#descend();
+    this.#offset++;
+    this.#skipWhitespace();
+    if (this.#takeClosing(RIGHT_BRACKET)) return array;
+    for (;;) {
+      this.#path.push(array.length);
+      array.push(this.#parseValue());
+      this.#path.pop();
+      this.#skipWhitespace();
+      if (this.#takeClosing(RIGHT_BRACKET)) return array;
+      if (this.#text.charCodeAt(this.#offset) !== COMMA) this.#fail('"," or "]" after the element');
+      this.#offset++;
+      this.#skipWhitespace();
+    }
+  }
+
+  #descend(): void {
+    if (++this.#depth <= maximumDepth) return;
+    throw new Unexpected({ offset: this.#offset, message: `more than ${maximumDepth} levels of arrays and objects` });
+  }
+
+  #takeClosing(code: number): boolean {
+    if (this.#text.charCodeAt(this.#offset) !== code) return false;
+    this.#offset++;
+    this.#depth--;
+    return true;
+  }
+
+  #parseString(): string {
+    const start = this.#offset;
+    let result = "";
+    let from = start + 1;
+    for (let at = from; ; at++) {
+      const code = this.#text.charCodeAt(at);
+      if (code === QUOTE) {
+        this.#offset = at + 1;
+        return result + this.#text.slice(from, at);
+      }
+      if (code === BACKSLASH) {
+        result += this.#text.slice(from, at) + this.#parseEscape(at);
+        from = this.#offset;
+        at = from - 1;
+      } else if (!(code >= SPACE)) this.#failInString(start, at);
+    }
+  }
+
+  /** @returns the character; `#offset` is then behind the escape. */
+  #parseEscape(at: number): string {
+    const letter = this.#text.charAt(at + 1);
+    if (letter === "u") {
+      const digits = this.#text.slice(at + 2, at + 6);
+      if (!/^[0-9a-fA-F]{4}$/.test(digits)) {
+        throw new Unexpected({ offset: at, message: 'expected four hexadecimal digits after "\\u"' });
+      }
+      this.#offset = at + 6;
+      return String.fromCharCode(Number.parseInt(digits, 16));
+    }
+    const character = escapes.get(letter);
+    if (character === undefined) {
+      throw new Unexpected({
+        offset: at,
+        message: 'expected one of " \\ / b f n r t u after a backslash',
+        hint: "write a backslash itself as two",
+      });
+    }
+    this.#offset = at + 2;
+    return character;
+  }
+
+  #failInString(start: number, at: number): never {
+    if (at >= this.#text.length) throw new Unexpected({ offset: start, message: "the string has no closing quote" });
+    const code = this.#text.charCodeAt(at);
+    if (code === LINE_FEED || code === CARRIAGE_RETURN) {
+      throw new Unexpected({
+        offset: start,
+        message: "the string has no closing quote on its line",
+        hint: 'close it, or write a line break in a string as "\\n"',
+      });
+    }
+    const hexadecimal = code.toString(16).padStart(4, "0");
+    throw new Unexpected({
+      offset: at,
+      message: `a control character in a string must be written as "\\u${hexadecimal}"`,
+    });
+  }
+
+  #parseNumber(): number | bigint {
+    const start = this.#offset;
+    if (this.#text.charCodeAt(start) === MINUS) this.#offset++;
+    const firstDigit = this.#offset;
+    this.#takeDigits("a digit");
+    if (this.#text.charCodeAt(firstDigit) === ZERO && this.#offset > firstDigit + 1) {
+      throw new Unexpected({
+        offset: start,
+        message: "a number must not begin with a zero",
+        hint: octalHint(this.#text.slice(firstDigit, this.#offset)),
+      });
+    }
+    if (this.#text.charCodeAt(this.#offset) === DOT) {
+      this.#offset++;
+      this.#takeDigits('a digit after "."');
+    }
+    if (/[eE]/.test(this.#text.charAt(this.#offset))) {
+      this.#offset++;
+      if (/[+-]/.test(this.#text.charAt(this.#offset))) this.#offset++;
+      this.#takeDigits("a digit of the exponent");
+    }
+    if (/[\w$]/.test(this.#text.charAt(this.#offset))) this.#fail("the end of the number");
+    const literal = this.#text.slice(start, this.#offset);
+    const value = Number(literal);
+    return Number.isSafeInteger(value) || !wholeNumber.test(literal) ? value : BigInt(literal);
+  }
+
+  #takeDigits(expected: string): void {
+    const start = this.#offset;
+    for (;;) {
+      const code = this.#text.charCodeAt(this.#offset);
+      if (!(code >= ZERO && code <= NINE)) break;
+      this.#offset++;
+    }
+    if (this.#offset === start) this.#fail(expected);
+  }
+
+  #fail(expected: string): never {
+    const found = describeFound(this.#text, this.#offset);
+    const hint = hintFor(this.#text, this.#offset);
+    throw new Unexpected({
+      offset: this.#offset,
+      message: `expected ${expected}, found ${found}`,
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+}
+
+/** @returns the JSON Pointer (RFC 6901) of the path: `/linux/sysctl/net.ipv4.ip_forward`. */
+export function joinPointer(path: readonly (string | number)[]): string {
+  return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+/** @returns the names and indices of a JSON Pointer, unescaped. */
+export function splitPointer(pointer: string): string[] {
+  if (pointer === "") return [];
+  return pointer
+    .slice(1)
+    .split("/")
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+function describeFound(text: string, offset: number): string {
+  const word = /^[\w$+.-]{1,20}/.exec(text.slice(offset, offset + 20))?.[0];
+  if (word !== undefined) return `"${word}"`;
+  const code = text.codePointAt(offset);
+  if (code === undefined) return "the end of the text";
+  if (code === QUOTE) return "a string";
+  if (code > SPACE && code < 0x7f) return `"${String.fromCodePoint(code)}"`;
+  return `the character U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+/** What people write who think of JavaScript, YAML or C. */
+function hintFor(text: string, offset: number): string | undefined {
+  const rest = text.slice(offset, offset + 20);
+  const before = text.slice(0, offset).trimEnd().at(-1);
+  if (/^(\/\/|\/\*|#)/.test(rest)) return "JSON has no comments: remove it";
+  if (before === "," && /^[}\]]/.test(rest)) return "remove the comma before it";
+  if (rest.startsWith("'")) return "write strings in double quotes";
+  if (/^(True|False|None|undefined|NaN|-?Infinity)\b/.test(rest)) return "write true, false, null or a number";
+  if (/^["{[]/.test(rest) && before !== undefined && /["}\]\w]/.test(before)) return "put a comma between the two";
+  return undefined;
+}
+
+function octalHint(digits: string): string {
+  if (!/^0[0-7]+$/.test(digits)) return "remove the zero";
+  return `write an octal number in decimal: ${Number.parseInt(digits, 8)}`;
+}

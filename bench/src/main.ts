@@ -1,0 +1,110 @@
+/**
+ * Compares runlet with its peers and with the kernel's own share, in one run and interleaved, so that whatever else the
+ * machine does meets all of them alike.
+ *
+ *   pnpm bench [--only TEXT] [--rounds N] [--quick] [--json] [--assert]
+ */
+import { spawnSync } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { type Case, cases, findContestants, type Sizes } from "./contestant.ts";
+import { checkTargets, type Entry, formatTable, median } from "./report.ts";
+import { makeScene } from "./scene.ts";
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", default: "" },
+    rounds: { type: "string", default: "30" },
+    quick: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    assert: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+
+const unifiedPath = "/sys/fs/cgroup/unified";
+
+/** crun refuses a hybrid layout: then everybody is measured in a mount namespace that does not show its v2 part. */
+function hideUnifiedHierarchy(): boolean {
+  if (process.env.RUNLET_BENCH_INSIDE === "1") return false;
+  if (!readFileSync("/proc/self/mounts", "utf8").includes(` ${unifiedPath} cgroup2 `)) return false;
+  const inner = spawnSync(
+    "unshare",
+    [
+      "--mount",
+      "--propagation",
+      "private",
+      "sh",
+      "-c",
+      `umount ${unifiedPath} && exec "$@"`,
+      "sh",
+      process.execPath,
+      ...process.argv.slice(1),
+    ],
+    { stdio: "inherit", env: { ...process.env, RUNLET_BENCH_INSIDE: "1" } },
+  );
+  process.exitCode = inner.status ?? 1;
+  return true;
+}
+
+async function compare(): Promise<void> {
+  const say = values.json ? () => undefined : (text: string) => console.log(text);
+  const rounds = values.quick ? 9 : Number(values.rounds);
+  const sizes: Sizes = values.quick ? { inARow: 20, atATime: 16 } : { inARow: 200, atATime: 16 };
+  // A round of the cases of many takes as long as many rounds of one: fewer of them say as much.
+  const roundsOf: Record<Case, number> = {
+    run: rounds,
+    cycle: rounds,
+    inARow: Math.max(3, rounds / 10),
+    atATime: Math.max(3, rounds / 3),
+  };
+
+  const scene = makeScene();
+  const { contestants, absent } = findContestants(scene, values.only);
+  if (process.env.RUNLET_BENCH_INSIDE === "1")
+    say(`All are measured without ${unifiedPath}, since crun refuses a hybrid cgroup layout.`);
+  for (const reason of absent) say(`Not measured: ${reason}.`);
+  const entries: Entry[] = [];
+  try {
+    for (const what of cases) {
+      const samples = new Map<string, { times: number[]; peak: number | null }>();
+      // The first round warms caches and is not counted.
+      for (let round = -1; round < roundsOf[what]; round++) {
+        for (const contestant of contestants) {
+          const sample = await contestant.measure(what, sizes);
+          if (sample === undefined || round < 0) continue;
+          const kept = samples.get(contestant.name) ?? { times: [], peak: null };
+          const divisor = what === "inARow" ? sizes.inARow : what === "atATime" ? sizes.atATime : 1;
+          kept.times.push(sample.nanoseconds / 1e6 / divisor);
+          if (sample.peakKiB !== null) kept.peak = Math.max(kept.peak ?? 0, sample.peakKiB);
+          samples.set(contestant.name, kept);
+        }
+      }
+      for (const [name, { times, peak }] of samples) {
+        entries.push({
+          contestant: name,
+          case: what,
+          medianMs: median(times),
+          minimumMs: Math.min(...times),
+          samples: times.length,
+          peakKiB: peak,
+        });
+      }
+    }
+  } finally {
+    for (const contestant of contestants) contestant.close();
+    rmSync(scene.directory, { recursive: true, force: true });
+  }
+
+  const checks = checkTargets(entries);
+  if (values.json) console.log(JSON.stringify({ sizes, entries, targets: checks, absent }, null, 2));
+  say(formatTable(entries, sizes));
+  say(["", "Targets", ...checks.map(({ line }) => `  ${line}`)].join("\n"));
+  if (values.assert && checks.some(({ met }) => met !== true)) process.exitCode = 1;
+}
+
+if (values.help) console.log("usage: pnpm bench [--only TEXT] [--rounds N] [--quick] [--json] [--assert]");
+else if (process.getuid?.() !== 0) {
+  console.error("bench: the peers and the bare program need root");
+  process.exitCode = 1;
+} else if (!hideUnifiedHierarchy()) await compare();

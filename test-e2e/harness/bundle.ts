@@ -5,7 +5,12 @@ import { target } from "./command.ts";
 import { probePath } from "./programs.ts";
 
 /** The default config, in which these parts are always there. */
-export type Config = Spec & { process: Process & { args: string[]; env: string[] }; root: Root; mounts: Mount[]; linux: Linux };
+export type Config = Spec & {
+  process: Process & { args: string[]; env: string[] };
+  root: Root;
+  mounts: Mount[];
+  linux: Linux;
+};
 
 /** What is made in a rootfs beside the probe: content by path; a path that ends in `/` is a directory. */
 export type Tree = Readonly<Record<string, string>>;

@@ -26,7 +26,9 @@ export function capabilityMask(...names: readonly CapabilityName[]): string {
 }
 
 /** All five sets alike empty, but those given. */
-export function capabilitySets(given: Partial<Record<keyof CapabilitySets, readonly CapabilityName[]>>): CapabilitySets {
+export function capabilitySets(
+  given: Partial<Record<keyof CapabilitySets, readonly CapabilityName[]>>,
+): CapabilitySets {
   const of = (set: keyof CapabilitySets) => capabilityMask(...(given[set] ?? []));
   return {
     bounding: of("bounding"),

@@ -38,10 +38,11 @@ interface Target {
  * The runtime under test, of the environment variable RUNTIME: `runlet` (default, as npm installs it), a path (the
  * standalone executable), `runc` or `crun`.
  */
-export const target: Target = findTarget(process.env["RUNTIME"] ?? "runlet");
+export const target: Target = findTarget(process.env.RUNTIME ?? "runlet");
 
 function findTarget(runtime: string): Target {
-  if (runtime === "runlet") return { name: "runlet", argv: [process.execPath, join(repository, "packages/cli/dist/main.js")] };
+  if (runtime === "runlet")
+    return { name: "runlet", argv: [process.execPath, join(repository, "packages/cli/dist/main.js")] };
   if (runtime === "runc") return { name: "runc", argv: ["runc"] };
   // crun refuses a hybrid layout: it is run where the cgroup v2 part of one cannot be seen.
   if (runtime === "crun") {
@@ -138,14 +139,24 @@ export class RunningCommand {
   readonly #stdoutPath: string;
   readonly #stderrPath: string;
 
-  constructor(options: { child: ChildProcess; stdoutPath: string; stderrPath: string; timeoutMs: number; args: readonly string[] }) {
+  constructor(options: {
+    child: ChildProcess;
+    stdoutPath: string;
+    stderrPath: string;
+    timeoutMs: number;
+    args: readonly string[];
+  }) {
     this.child = options.child;
     this.#stdoutPath = options.stdoutPath;
     this.#stderrPath = options.stderrPath;
     this.ended = new Promise((fulfil, reject) => {
       const timer = setTimeout(() => {
         this.child.kill("SIGKILL");
-        reject(new Error(`${options.args.join(" ")} did not end within ${options.timeoutMs} ms:\n${this.stderr()}${this.stdout()}`));
+        reject(
+          new Error(
+            `${options.args.join(" ")} did not end within ${options.timeoutMs} ms:\n${this.stderr()}${this.stdout()}`,
+          ),
+        );
       }, options.timeoutMs);
       this.child.once("error", (error) => {
         clearTimeout(timer);

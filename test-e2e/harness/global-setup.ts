@@ -7,7 +7,7 @@ import { compilePrograms } from "./programs.ts";
  */
 export default function setUp(): () => void {
   compilePrograms();
-  if (process.env["E2E_EXCLUSIVE"] !== "1") return () => undefined;
+  if (process.env.E2E_EXCLUSIVE !== "1") return () => undefined;
   const before = takeHostSnapshot();
   return () => {
     const left = compareHostSnapshots(before, takeHostSnapshot());

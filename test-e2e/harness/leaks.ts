@@ -50,7 +50,12 @@ function leakedProcesses(tag: string): string[] {
     // What has ended and is left to the machine's own init to reap is no longer ours.
     if (/\) Z 1 /.test(readFileOrEmpty(`/proc/${pid}/stat`))) continue;
     const commandLine = readFileOrEmpty(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
-    const evidence = [commandLine, readFileOrEmpty(`/proc/${pid}/cgroup`), readLinkOrEmpty(`/proc/${pid}/cwd`), readLinkOrEmpty(`/proc/${pid}/root`)];
+    const evidence = [
+      commandLine,
+      readFileOrEmpty(`/proc/${pid}/cgroup`),
+      readLinkOrEmpty(`/proc/${pid}/cwd`),
+      readLinkOrEmpty(`/proc/${pid}/root`),
+    ];
     if (evidence.some((text) => text.includes(tag))) found.push(`process ${pid} (${commandLine || "no command line"})`);
   }
   return found;
@@ -91,7 +96,9 @@ export interface HostSnapshot {
 /** What lies in the places of the host that containers touch. */
 export function takeHostSnapshot(): HostSnapshot {
   return {
-    mounts: parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).map((mount) => `${mount.type} at ${mount.target}`),
+    mounts: parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).map(
+      (mount) => `${mount.type} at ${mount.target}`,
+    ),
     cgroups: listCgroups(),
     files: ["/run/runlet", "/run/runc", "/run/crun", "/run/netns", "/dev", "/dev/shm", "/dev/mqueue"]
       .filter((directory) => existsSync(directory))

@@ -38,7 +38,9 @@ export class Observation {
         try {
           return JSON.parse(line) as [string, unknown];
         } catch {
-          throw new Error(`the probe printed what is no line of its own: ${JSON.stringify(line)} in ${JSON.stringify(output)}`);
+          throw new Error(
+            `the probe printed what is no line of its own: ${JSON.stringify(line)} in ${JSON.stringify(output)}`,
+          );
         }
       });
   }
@@ -46,7 +48,8 @@ export class Observation {
   /** What `verb` found; throws when the probe did not come to it. */
   of<Value = unknown>(verb: string): Value {
     const line = this.#lines.find(([name]) => name === verb);
-    if (line === undefined) throw new Error(`the probe did not print ${verb}; it printed ${JSON.stringify(this.#lines)}`);
+    if (line === undefined)
+      throw new Error(`the probe did not print ${verb}; it printed ${JSON.stringify(this.#lines)}`);
     return line[1] as Value;
   }
 
@@ -63,7 +66,8 @@ export class Observation {
   /** The last mount at a path; throws when there is none. */
   mountAt(target: string): MountLine {
     const found = this.mounts().findLast((mount) => mount.target === target);
-    if (found === undefined) throw new Error(`nothing is mounted at ${target}: ${JSON.stringify(this.mounts(), null, 1)}`);
+    if (found === undefined)
+      throw new Error(`nothing is mounted at ${target}: ${JSON.stringify(this.mounts(), null, 1)}`);
     return found;
   }
 }

@@ -28,8 +28,17 @@ export function compilePrograms(): void {
     if (existsSync(path) && statSync(path).mtimeMs >= newest) continue;
     const temporaryPath = `${path}.${process.pid}`;
     execFileSync(
-      process.env["CC"] ?? "cc",
-      ["-std=gnu11", "-Wall", "-Wextra", "-Werror", ...flags, "-o", temporaryPath, ...files.filter((file) => file.endsWith(".c"))],
+      process.env.CC ?? "cc",
+      [
+        "-std=gnu11",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        ...flags,
+        "-o",
+        temporaryPath,
+        ...files.filter((file) => file.endsWith(".c")),
+      ],
       { stdio: ["ignore", "inherit", "inherit"] },
     );
     renameSync(temporaryPath, path);

@@ -42,7 +42,8 @@ export function unmet(needs: Requirements): string | undefined {
   if (needs.cgroup !== undefined && !needs.cgroup.includes(cgroupLayout)) {
     return `needs cgroup ${needs.cgroup.join(" or ")}, this host has ${cgroupLayout}`;
   }
-  if (needs.program !== undefined && findProgram(needs.program) === undefined) return `needs ${needs.program} on the PATH`;
+  if (needs.program !== undefined && findProgram(needs.program) === undefined)
+    return `needs ${needs.program} on the PATH`;
   if (needs.file !== undefined && !existsSync(needs.file[0])) return `needs ${needs.file[1]}`;
   if (needs.kernel !== undefined && !isKernelAtLeast(needs.kernel)) return `needs Linux ${needs.kernel}`;
   if (needs.capability !== undefined && !hasCapability(needs.capability[0])) return `needs ${needs.capability[1]}`;
@@ -51,7 +52,7 @@ export function unmet(needs: Requirements): string | undefined {
 
 /** The first file of that name on the PATH. */
 export function findProgram(name: string): string | undefined {
-  for (const directory of (process.env["PATH"] ?? "").split(delimiter)) {
+  for (const directory of (process.env.PATH ?? "").split(delimiter)) {
     const path = join(directory, name);
     if (existsSync(path)) return path;
   }

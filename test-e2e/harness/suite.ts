@@ -48,7 +48,8 @@ export function openSuite(shared: Requirements = { root: true }): Suite {
 
   afterEach(async () => {
     if (runtime === undefined) return;
-    for (const id of readdirSync(runtime.root).filter((name) => !name.startsWith("."))) await runtime.invoke(["delete", "--force", id]);
+    for (const id of readdirSync(runtime.root).filter((name) => !name.startsWith(".")))
+      await runtime.invoke(["delete", "--force", id]);
   });
 
   afterAll(async () => {

@@ -210,7 +210,13 @@ const mistakes: Mistake[] = [
   },
   {
     what: "a device of an unknown type",
-    arrange: (bundle) => bundle.write(JSON.stringify({ ...bundle.config, linux: { ...bundle.config.linux, devices: [{ path: "/dev/x", type: "z" }] } })),
+    arrange: (bundle) =>
+      bundle.write(
+        JSON.stringify({
+          ...bundle.config,
+          linux: { ...bundle.config.linux, devices: [{ path: "/dev/x", type: "z" }] },
+        }),
+      ),
     says: [/\/linux\/devices\/0\/type/],
     passes: ["crun"],
   },
@@ -268,7 +274,11 @@ describe("unknown fields", () => {
 
   test("are ignored with a warning that suggests the nearest known name", known, async () => {
     const bundle = e2e.bundle();
-    const text = JSON.stringify({ ...bundle.config, hostnmae: "typo", process: { ...bundle.config.process, args: ["/probe", "exit=0"], aditionalGids: [1] } });
+    const text = JSON.stringify({
+      ...bundle.config,
+      hostnmae: "typo",
+      process: { ...bundle.config.process, args: ["/probe", "exit=0"], aditionalGids: [1] },
+    });
     bundle.write(text);
     const result = await e2e.run(bundle);
     expect(result.status).toBe(0);
@@ -278,7 +288,9 @@ describe("unknown fields", () => {
 
   test("all mistakes are told at once", known, async () => {
     const bundle = e2e.bundle();
-    bundle.write(JSON.stringify({ ...bundle.config, hostname: 1, process: { ...bundle.config.process, cwd: "x", args: [] } }));
+    bundle.write(
+      JSON.stringify({ ...bundle.config, hostname: 1, process: { ...bundle.config.process, cwd: "x", args: [] } }),
+    );
     const result = await e2e.run(bundle);
     expect(result.status).toBe(1);
     expect(said(result)).toMatch(/\/hostname/);
@@ -302,7 +314,8 @@ describe("ids", () => {
       const bundle = e2e.bundle().probing("pid");
       const before = readdirSync(e2e.directory);
       for (const command of ["create", "run", "state", "delete"]) {
-        const args = command === "state" || command === "delete" ? [command, id] : [command, "--bundle", bundle.hostPath, id];
+        const args =
+          command === "state" || command === "delete" ? [command, id] : [command, "--bundle", bundle.hostPath, id];
         const result = await e2e.runtime.invoke(args);
         expect([command, result.status]).toEqual([command, 1]);
         if (id !== "") expect(said(result)).toMatch(/invalid container ID format|container does not exist/);
@@ -416,10 +429,19 @@ describe("the command line", () => {
     const log = join(e2e.directory, "errors.json");
     const bundle = e2e.bundle();
     rmSync(join(bundle.hostPath, "config.json"));
-    const result = await e2e.runtime.invoke(["create", "--bundle", bundle.hostPath, e2e.id()], { global: ["--log", log, "--log-format", "json"] });
+    const result = await e2e.runtime.invoke(["create", "--bundle", bundle.hostPath, e2e.id()], {
+      global: ["--log", log, "--log-format", "json"],
+    });
     expect(result.status).toBe(1);
-      const lines = readFileSync(log, "utf8").trim().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(lines.at(-1)).toMatchObject({ level: "error", msg: expect.stringContaining("config.json"), time: expect.any(String) });
+    const lines = readFileSync(log, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.at(-1)).toMatchObject({
+      level: "error",
+      msg: expect.stringContaining("config.json"),
+      time: expect.any(String),
+    });
   });
 });
 

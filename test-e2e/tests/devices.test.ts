@@ -19,12 +19,21 @@ describe("the default devices", () => {
   test("are there, readable and writable for all", async () => {
     const seen = await e2e.observe(e2e.bundle(), ...devices.map(([name]) => `stat=/dev/${name}`));
     for (const [name, major, minor] of devices) {
-      expect([name, seen.of(`stat=/dev/${name}`)]).toEqual([name, expect.objectContaining({ type: "c", mode: 0o666, uid: 0, gid: 0, major, minor })]);
+      expect([name, seen.of(`stat=/dev/${name}`)]).toEqual([
+        name,
+        expect.objectContaining({ type: "c", mode: 0o666, uid: 0, gid: 0, major, minor }),
+      ]);
     }
   });
 
   test("can be opened", async () => {
-    const seen = await e2e.observe(e2e.bundle(), "openWrite=/dev/null", "openRead=/dev/zero", "openRead=/dev/urandom", "write=/dev/full:x");
+    const seen = await e2e.observe(
+      e2e.bundle(),
+      "openWrite=/dev/null",
+      "openRead=/dev/zero",
+      "openRead=/dev/urandom",
+      "write=/dev/full:x",
+    );
     expect(seen.of("openWrite=/dev/null")).toBe("ok");
     expect(seen.of("openRead=/dev/zero")).toBe("ok");
     expect(seen.of("openRead=/dev/urandom")).toBe("ok");
@@ -32,7 +41,14 @@ describe("the default devices", () => {
   });
 
   test("come with the usual links", async () => {
-    const seen = await e2e.observe(e2e.bundle(), "readlink=/dev/fd", "readlink=/dev/stdin", "readlink=/dev/stdout", "readlink=/dev/stderr", "readlink=/dev/ptmx");
+    const seen = await e2e.observe(
+      e2e.bundle(),
+      "readlink=/dev/fd",
+      "readlink=/dev/stdin",
+      "readlink=/dev/stdout",
+      "readlink=/dev/stderr",
+      "readlink=/dev/ptmx",
+    );
     expect(seen.of("readlink=/dev/fd")).toBe("/proc/self/fd");
     expect(seen.of("readlink=/dev/stdin")).toBe("/proc/self/fd/0");
     expect(seen.of("readlink=/dev/stdout")).toBe("/proc/self/fd/1");
@@ -42,7 +58,24 @@ describe("the default devices", () => {
 
   test("nothing else is in /dev", async () => {
     const seen = await e2e.observe(e2e.bundle(), "list=/dev");
-    const usual = ["core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom", "zero", "console"];
+    const usual = [
+      "core",
+      "fd",
+      "full",
+      "mqueue",
+      "null",
+      "ptmx",
+      "pts",
+      "random",
+      "shm",
+      "stderr",
+      "stdin",
+      "stdout",
+      "tty",
+      "urandom",
+      "zero",
+      "console",
+    ];
     expect(seen.of<string[]>("list=/dev").filter((name) => !usual.includes(name))).toEqual([]);
   });
 });
@@ -61,7 +94,14 @@ describe("devices of the config", () => {
       "stat=/dev/loop7",
       "stat=/dev/pipe",
     );
-    expect(seen.of("stat=/dev/fuse")).toMatchObject({ type: "c", major: 10, minor: 229, mode: 0o640, uid: 12, gid: 34 });
+    expect(seen.of("stat=/dev/fuse")).toMatchObject({
+      type: "c",
+      major: 10,
+      minor: 229,
+      mode: 0o640,
+      uid: 12,
+      gid: 34,
+    });
     expect(seen.of("stat=/dev/loop7")).toMatchObject({ type: "b", major: 7, minor: 7, mode: 0o600 });
     expect(seen.of("stat=/dev/pipe")).toMatchObject({ type: "p", mode: 0o622 });
   });
@@ -69,7 +109,9 @@ describe("devices of the config", () => {
   test("may lie in directories that do not exist", async () => {
     const seen = await e2e.observe(
       e2e.bundle((config) => {
-        config.linux.devices = [{ path: "/dev/net/tun", type: "c", major: 10, minor: 200, fileMode: 0o666, uid: 0, gid: 0 }];
+        config.linux.devices = [
+          { path: "/dev/net/tun", type: "c", major: 10, minor: 200, fileMode: 0o666, uid: 0, gid: 0 },
+        ];
       }),
       "stat=/dev/net/tun",
     );
@@ -79,7 +121,9 @@ describe("devices of the config", () => {
   test("take a fileMode that carries the type's bits, as Podman writes it", async () => {
     const seen = await e2e.observe(
       e2e.bundle((config) => {
-        config.linux.devices = [{ path: "/dev/fuse", type: "c", major: 10, minor: 229, fileMode: 0o20666, uid: 0, gid: 0 }];
+        config.linux.devices = [
+          { path: "/dev/fuse", type: "c", major: 10, minor: 229, fileMode: 0o20666, uid: 0, gid: 0 },
+        ];
       }),
       "stat=/dev/fuse",
     );
@@ -88,15 +132,30 @@ describe("devices of the config", () => {
 });
 
 describe("the device list of the control group", () => {
-  test("denies what is not listed: a node that the container makes itself cannot be opened", { cgroup: ["v1", "hybrid", "v2"] }, async () => {
+  test("denies what is not listed: a node that the container makes itself cannot be opened", {
+    cgroup: ["v1", "hybrid", "v2"],
+  }, async () => {
     const bundle = e2e.bundle((config) => {
       config.process.capabilities = Object.fromEntries(
         ["bounding", "effective", "permitted", "inheritable"].map((set) => [set, ["CAP_MKNOD", "CAP_DAC_OVERRIDE"]]),
       );
       config.linux.devices = [{ path: "/dev/loop7", type: "b", major: 7, minor: 7, fileMode: 0o666, uid: 0, gid: 0 }];
-      config.linux.resources = { devices: [{ allow: false, access: "rwm" }, { allow: true, type: "c", major: 1, minor: 11, access: "rwm" }] };
+      config.linux.resources = {
+        devices: [
+          { allow: false, access: "rwm" },
+          { allow: true, type: "c", major: 1, minor: 11, access: "rwm" },
+        ],
+      };
     });
-    const seen = await e2e.observe(bundle, "mknod=/dev/mem:c:1:1", "openRead=/dev/mem", "openRead=/dev/loop7", "openRead=/dev/null", "mknod=/dev/kmsg:c:1:11", "openWrite=/dev/kmsg");
+    const seen = await e2e.observe(
+      bundle,
+      "mknod=/dev/mem:c:1:1",
+      "openRead=/dev/mem",
+      "openRead=/dev/loop7",
+      "openRead=/dev/null",
+      "mknod=/dev/kmsg:c:1:11",
+      "openWrite=/dev/kmsg",
+    );
     expect([{ errno: "EPERM" }, "ok"]).toContainEqual(seen.of("mknod=/dev/mem:c:1:1"));
     expect([{ errno: "EPERM" }, { errno: "ENOENT" }]).toContainEqual(seen.of("openRead=/dev/mem"));
     expect(seen.of("openRead=/dev/loop7")).toEqual({ errno: "EPERM" });

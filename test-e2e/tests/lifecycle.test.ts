@@ -76,15 +76,19 @@ describe("create, start, delete", () => {
 
   test("state has the specification's fields and annotations", async () => {
     const id = e2e.id();
-    const bundle = e2e.bundle((config) => {
-      config.annotations = { "org.example.purpose": "a test" };
-    }).probing("wait");
+    const bundle = e2e
+      .bundle((config) => {
+        config.annotations = { "org.example.purpose": "a test" };
+      })
+      .probing("wait");
     await e2e.runtime.succeed(["create", "--bundle", bundle.hostPath, id]);
     const state = await e2e.runtime.state(id);
-    expect(Object.keys(state)).toEqual(expect.arrayContaining(["ociVersion", "id", "pid", "status", "bundle", "rootfs", "created", "owner"]));
+    expect(Object.keys(state)).toEqual(
+      expect.arrayContaining(["ociVersion", "id", "pid", "status", "bundle", "rootfs", "created", "owner"]),
+    );
     expect(state).toMatchObject({ id, bundle: bundle.hostPath, annotations: { "org.example.purpose": "a test" } });
-    expect(state["ociVersion"]).toMatch(/^1\.\d+\.\d+/);
-    expect(Number.isNaN(Date.parse(String(state["created"])))).toBe(false);
+    expect(state.ociVersion).toMatch(/^1\.\d+\.\d+/);
+    expect(Number.isNaN(Date.parse(String(state.created)))).toBe(false);
   });
 
   test("a container's directory under the state root is gone after delete", async () => {
@@ -197,7 +201,9 @@ describe("list", () => {
 
     const table = (await e2e.runtime.succeed(["list"])).stdout.trimEnd().split("\n");
     expect(table[0]?.split(/\s+/).filter((word) => word !== "")).toEqual(
-      e2e.runtime.name === "crun" ? ["NAME", "PID", "STATUS", "BUNDLE", "PATH", "CREATED", "OWNER"] : ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"],
+      e2e.runtime.name === "crun"
+        ? ["NAME", "PID", "STATUS", "BUNDLE", "PATH", "CREATED", "OWNER"]
+        : ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"],
     );
     expect(table).toHaveLength(3);
     const row = table.find((line) => line.startsWith(second.id));
@@ -209,11 +215,15 @@ describe("list", () => {
       [first.id, "created"],
       [second.id, "running"],
     ]);
-    expect((await e2e.runtime.succeed(["list", "--quiet"])).stdout.trim().split("\n").sort()).toEqual([first.id, second.id].sort());
+    expect((await e2e.runtime.succeed(["list", "--quiet"])).stdout.trim().split("\n").sort()).toEqual(
+      [first.id, second.id].sort(),
+    );
   });
 
   test("of no containers is a header, or null", { runtime: ["runlet", "runc"] }, async () => {
-    expect((await e2e.runtime.succeed(["list"])).stdout.trim()).toMatch(/^ID\s+PID\s+STATUS\s+BUNDLE\s+CREATED\s+OWNER$/);
+    expect((await e2e.runtime.succeed(["list"])).stdout.trim()).toMatch(
+      /^ID\s+PID\s+STATUS\s+BUNDLE\s+CREATED\s+OWNER$/,
+    );
     expect((await e2e.runtime.succeed(["list", "-f", "json"])).stdout.trim()).toBe("null");
   });
 });
@@ -254,9 +264,11 @@ describe("kill", () => {
 
   test("--all reaches every process of a container without a pid namespace of its own", async () => {
     const id = e2e.id();
-    const bundle = e2e.bundle((config) => {
-      config.linux.namespaces = config.linux.namespaces?.filter(({ type }) => type !== "pid") ?? [];
-    }).probing("orphan", "orphan", "pid", "wait");
+    const bundle = e2e
+      .bundle((config) => {
+        config.linux.namespaces = config.linux.namespaces?.filter(({ type }) => type !== "pid") ?? [];
+      })
+      .probing("orphan", "orphan", "pid", "wait");
     const call = e2e.runtime.start(["run", "--detach", "--bundle", bundle.hostPath, id]);
     await call.ended;
     await call.waitForOutput("waiting");

@@ -29,7 +29,9 @@ describe("the default mounts", () => {
     expect(seen.mountAt("/dev").options).toEqual(expect.arrayContaining(["rw", "nosuid"]));
     expect(seen.mountAt("/dev").superOptions).toEqual(expect.arrayContaining(["size=65536k", "mode=755"]));
     expect(table("/dev/pts")).toBe("devpts rw nosuid noexec relatime");
-    expect(seen.mountAt("/dev/pts").superOptions).toEqual(expect.arrayContaining(["gid=5", "mode=620", "ptmxmode=666"]));
+    expect(seen.mountAt("/dev/pts").superOptions).toEqual(
+      expect.arrayContaining(["gid=5", "mode=620", "ptmxmode=666"]),
+    );
     expect(table("/dev/shm")).toBe("tmpfs rw nosuid nodev noexec relatime");
     expect(table("/dev/mqueue")).toBe("mqueue rw nosuid nodev noexec relatime");
     expect(table("/sys")).toBe("sysfs ro nosuid nodev noexec relatime");
@@ -152,7 +154,10 @@ describe("bind mounts", () => {
     [["noexec"], ["noexec"]],
     [["noatime"], ["noatime"]],
     [["nodiratime"], ["nodiratime"]],
-    [["ro", "nosuid", "nodev", "noexec", "relatime"], ["ro", "nosuid", "nodev", "noexec", "relatime"]],
+    [
+      ["ro", "nosuid", "nodev", "noexec", "relatime"],
+      ["ro", "nosuid", "nodev", "noexec", "relatime"],
+    ],
   ];
   for (const [options, shown] of attributes) {
     test(`with ${options.join(", ")} have these attributes`, async () => {
@@ -216,7 +221,12 @@ describe("tmpfs", () => {
     const seen = await e2e.observe(
       e2e.bundle((config) => {
         config.root.readonly = false;
-        config.mounts.push({ destination: "/scratch", type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", "size=1024k", "mode=1700"] });
+        config.mounts.push({
+          destination: "/scratch",
+          type: "tmpfs",
+          source: "tmpfs",
+          options: ["nosuid", "nodev", "size=1024k", "mode=1700"],
+        });
       }),
       "statfs=/scratch",
       "stat=/scratch",
@@ -262,7 +272,9 @@ describe("propagation", () => {
     ["runbindable", /^unbindable$/],
   ];
   for (const [option, expected] of forms) {
-    test(option, { runtime: option.includes("shared") || option.includes("slave") ? ["runlet", "runc"] : ["runlet", "runc", "crun"] }, async () => {
+    test(option, {
+      runtime: option.includes("shared") || option.includes("slave") ? ["runlet", "runc"] : ["runlet", "runc", "crun"],
+    }, async () => {
       const source = hostDirectory(`propagation-${option}`);
       execFileSync("mount", ["-t", "tmpfs", e2e.tag, source]);
       execFileSync("mount", ["--make-shared", source]);
@@ -334,7 +346,13 @@ describe("maskedPaths and readonlyPaths", () => {
       made.add({ "secret-file": "secret", "secret-directory/inside": "secret" });
       config.linux.maskedPaths = ["/secret-file", "/secret-directory", "/does/not/exist", "/proc/version"];
     });
-    const seen = await e2e.observe(bundle, "read=/secret-file", "list=/secret-directory", "write=/secret-directory/x:y", "read=/proc/version");
+    const seen = await e2e.observe(
+      bundle,
+      "read=/secret-file",
+      "list=/secret-directory",
+      "write=/secret-directory/x:y",
+      "read=/proc/version",
+    );
     expect(seen.of("read=/secret-file")).toBe("");
     expect(seen.of("list=/secret-directory")).toEqual([]);
     expect(seen.of("write=/secret-directory/x:y")).toEqual({ errno: "EROFS" });
@@ -348,7 +366,13 @@ describe("maskedPaths and readonlyPaths", () => {
       made.add({ "kept/file": "as it was" });
       config.linux.readonlyPaths = ["/kept", "/proc/sys", "/does/not/exist"];
     });
-    const seen = await e2e.observe(bundle, "read=/kept/file", "overwrite=/kept/file:x", "overwrite=/proc/sys/kernel/hostname:x", "write=/free:x");
+    const seen = await e2e.observe(
+      bundle,
+      "read=/kept/file",
+      "overwrite=/kept/file:x",
+      "overwrite=/proc/sys/kernel/hostname:x",
+      "write=/free:x",
+    );
     expect(seen.of("read=/kept/file")).toBe("as it was");
     expect(seen.of("overwrite=/kept/file:x")).toEqual({ errno: "EROFS" });
     expect(seen.of("overwrite=/proc/sys/kernel/hostname:x")).toEqual({ errno: "EROFS" });
@@ -356,7 +380,12 @@ describe("maskedPaths and readonlyPaths", () => {
   });
 
   test("the default config's hold", async () => {
-    const seen = await e2e.observe(e2e.bundle(), "read=/proc/keys", "overwrite=/proc/sys/kernel/hostname:x", "list=/sys/firmware");
+    const seen = await e2e.observe(
+      e2e.bundle(),
+      "read=/proc/keys",
+      "overwrite=/proc/sys/kernel/hostname:x",
+      "list=/sys/firmware",
+    );
     expect(seen.of("read=/proc/keys")).toBe("");
     expect(seen.of("overwrite=/proc/sys/kernel/hostname:x")).toEqual({ errno: "EROFS" });
     expect([[], { errno: "ENOENT" }]).toContainEqual(seen.of("list=/sys/firmware"));

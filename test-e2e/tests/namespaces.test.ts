@@ -9,7 +9,16 @@ const e2e = openSuite();
 const { test } = e2e;
 
 /** The specification's names, and the files of /proc/PID/ns. */
-const files = { pid: "pid", network: "net", mount: "mnt", ipc: "ipc", uts: "uts", cgroup: "cgroup", user: "user", time: "time" } as const;
+const files = {
+  pid: "pid",
+  network: "net",
+  mount: "mnt",
+  ipc: "ipc",
+  uts: "uts",
+  cgroup: "cgroup",
+  user: "user",
+  time: "time",
+} as const;
 
 function hostNamespace(type: keyof typeof files): string {
   return readlinkSync(`/proc/self/ns/${files[type]}`);
@@ -63,19 +72,23 @@ test("in a new pid namespace the process is number 1 and alone", async () => {
 
 test("in a new network namespace there is a loopback, and it is up", async () => {
   const seen = await e2e.observe(e2e.bundle(), "interfaces", "addresses", "loopback");
-  expect(seen.of<Record<string, boolean>>("interfaces")["lo"]).toBe(true);
+  expect(seen.of<Record<string, boolean>>("interfaces").lo).toBe(true);
   expect(seen.of("addresses")).toContain("lo 127.0.0.1");
   expect(seen.of("loopback")).toBe("ok");
 });
 
 test("in a new cgroup namespace the process's own group is the root", async () => {
   const bundle = e2e.bundle((config) => {
-    config.linux.namespaces = [...(config.linux.namespaces ?? []).filter(({ type }) => type !== "cgroup"), { type: "cgroup" }];
+    config.linux.namespaces = [
+      ...(config.linux.namespaces ?? []).filter(({ type }) => type !== "cgroup"),
+      { type: "cgroup" },
+    ];
   });
   const seen = await e2e.observe(bundle, "read=/proc/self/cgroup");
   const groups = seen.of<string>("read=/proc/self/cgroup").trimEnd().split("\n");
   expect(groups.length).toBeGreaterThan(0);
-  for (const line of groups.filter((line) => line.includes(":memory:") || line.includes(":pids:"))) expect(line).toMatch(/:\/$/);
+  for (const line of groups.filter((line) => line.includes(":memory:") || line.includes(":pids:")))
+    expect(line).toMatch(/:\/$/);
 });
 
 describe("joining by path", () => {
@@ -110,11 +123,14 @@ describe("joining by path", () => {
     execFileSync("unshare", [`--net=${path}`, "true"]);
     try {
       const bundle = e2e.bundle((config) => {
-        config.linux.namespaces = [...(config.linux.namespaces ?? []).filter(({ type }) => type !== "network"), { type: "network", path }];
+        config.linux.namespaces = [
+          ...(config.linux.namespaces ?? []).filter(({ type }) => type !== "network"),
+          { type: "network", path },
+        ];
       });
       const seen = await e2e.observe(bundle, "interfaces");
       // A namespace that is joined is used as it is: nothing of it is changed.
-      expect(seen.of<Record<string, boolean>>("interfaces")["lo"]).toBe(false);
+      expect(seen.of<Record<string, boolean>>("interfaces").lo).toBe(false);
     } finally {
       execFileSync("umount", [path]);
     }
@@ -122,7 +138,10 @@ describe("joining by path", () => {
 
   test("a path that is a namespace of another kind is refused", async () => {
     const bundle = e2e.bundle((config) => {
-      config.linux.namespaces = [...(config.linux.namespaces ?? []).filter(({ type }) => type !== "ipc"), { type: "ipc", path: "/proc/self/ns/uts" }];
+      config.linux.namespaces = [
+        ...(config.linux.namespaces ?? []).filter(({ type }) => type !== "ipc"),
+        { type: "ipc", path: "/proc/self/ns/uts" },
+      ];
     });
     const result = await e2e.run(bundle.probing("ids"));
     expect(result.status).toBe(1);
@@ -165,7 +184,12 @@ describe("sysctl", () => {
         "fs.mqueue.msg_max": String(Number(hostMessages) + 5),
       };
     });
-    const paths = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv4/ping_group_range", "/proc/sys/kernel/shmmax", "/proc/sys/fs/mqueue/msg_max"];
+    const paths = [
+      "/proc/sys/net/ipv4/ip_forward",
+      "/proc/sys/net/ipv4/ping_group_range",
+      "/proc/sys/kernel/shmmax",
+      "/proc/sys/fs/mqueue/msg_max",
+    ];
     const seen = await e2e.observe(bundle, ...paths.map((path) => `read=${path}`));
     expect(seen.of<string>("read=/proc/sys/net/ipv4/ip_forward").trim()).toBe(hostForward.trim() === "1" ? "0" : "1");
     expect(seen.of<string>("read=/proc/sys/net/ipv4/ping_group_range").trim()).toBe("0\t0");

@@ -22,7 +22,11 @@ describe("capabilities", () => {
   const cases: [what: string, uid: number, given: LinuxCapabilities][] = [
     ["none at all", 0, {}],
     ["bounding alone", 0, { bounding: ["CAP_CHOWN", "CAP_NET_RAW"] }],
-    ["effective and permitted below the bounding set", 0, { bounding: ["CAP_CHOWN", "CAP_KILL"], effective: ["CAP_KILL"], permitted: ["CAP_KILL"] }],
+    [
+      "effective and permitted below the bounding set",
+      0,
+      { bounding: ["CAP_CHOWN", "CAP_KILL"], effective: ["CAP_KILL"], permitted: ["CAP_KILL"] },
+    ],
     [
       "all five",
       0,
@@ -66,7 +70,11 @@ describe("capabilities", () => {
     const seen = await e2e.observe(
       e2e.bundle((config) => {
         config.process.noNewPrivileges = false;
-        config.process.capabilities = { bounding: ["CAP_CHOWN", "CAP_NET_RAW"], effective: [], permitted: ["CAP_CHOWN"] };
+        config.process.capabilities = {
+          bounding: ["CAP_CHOWN", "CAP_NET_RAW"],
+          effective: [],
+          permitted: ["CAP_CHOWN"],
+        };
       }),
       "capabilities",
     );
@@ -78,7 +86,12 @@ describe("capabilities", () => {
     const seen = await e2e.observe(
       e2e.bundle((config) => {
         config.process.user = { uid: 1000, gid: 1000 };
-        config.process.capabilities = { bounding: ["CAP_KILL"], effective: ["CAP_KILL"], permitted: ["CAP_KILL"], inheritable: [] };
+        config.process.capabilities = {
+          bounding: ["CAP_KILL"],
+          effective: ["CAP_KILL"],
+          permitted: ["CAP_KILL"],
+          inheritable: [],
+        };
       }),
       "capabilities",
     );
@@ -102,12 +115,17 @@ describe("capabilities", () => {
       "sethostname=mine",
       "unshare=20000",
     );
-    for (const verb of ["chown=/probe", "mknod=/node:c:1:3", "mount=tmpfs:/proc", "sethostname=mine", "unshare=20000"]) {
+    for (const verb of [
+      "chown=/probe",
+      "mknod=/node:c:1:3",
+      "mount=tmpfs:/proc",
+      "sethostname=mine",
+      "unshare=20000",
+    ]) {
       expect([verb, seen.of(verb)]).toEqual([verb, { errno: "EPERM" }]);
     }
   });
 });
-
 
 describe("noNewPrivileges", () => {
   for (const value of [true, false]) {
@@ -131,7 +149,15 @@ describe("user", () => {
       }),
       "ids",
     );
-    expect(seen.of("ids")).toEqual({ uid: 1234, euid: 1234, suid: 1234, gid: 2345, egid: 2345, sgid: 2345, groups: [5, 6000, 70000] });
+    expect(seen.of("ids")).toEqual({
+      uid: 1234,
+      euid: 1234,
+      suid: 1234,
+      gid: 2345,
+      egid: 2345,
+      sgid: 2345,
+      groups: [5, 6000, 70000],
+    });
   });
 
   test("no additionalGids are no groups, whatever the caller's", async () => {
@@ -202,7 +228,15 @@ describe("rlimits", () => {
 describe("env and args", () => {
   test("are passed as they are", async () => {
     const bundle = e2e.bundle((config) => {
-      config.process.env = ["PATH=/", "PLAIN=value", "EMPTY=", "SPACES=a b  c", "UNICODE=ü€😀", 'QUOTES="\'`$(x)', "HOME=/somewhere"];
+      config.process.env = [
+        "PATH=/",
+        "PLAIN=value",
+        "EMPTY=",
+        "SPACES=a b  c",
+        "UNICODE=ü€😀",
+        "QUOTES=\"'`$(x)",
+        "HOME=/somewhere",
+      ];
     });
     const seen = await e2e.observe(bundle, "env", "hostname");
     expect(seen.of("env")).toEqual(bundle.config.process.env);
@@ -233,7 +267,9 @@ describe("env and args", () => {
 
   test("nothing of the runtime's own environment is passed on", async () => {
     const bundle = e2e.bundle().probing("env");
-    const { stdout } = await e2e.runtime.succeed(["run", "--bundle", bundle.hostPath, e2e.id()], { env: { FROM_OUTSIDE: "leaked" } });
+    const { stdout } = await e2e.runtime.succeed(["run", "--bundle", bundle.hostPath, e2e.id()], {
+      env: { FROM_OUTSIDE: "leaked" },
+    });
     expect(stdout).not.toContain("FROM_OUTSIDE");
     const names = (JSON.parse(stdout)[1] as string[]).map((entry) => entry.split("=")[0]);
     expect(names.filter((name) => !["PATH", "TERM", "HOME"].includes(name ?? ""))).toEqual([]);

@@ -1,6 +1,15 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join, relative } from "node:path";
 import { describe, expect } from "vitest";
 import type { Bundle } from "../harness/bundle.ts";
@@ -109,7 +118,9 @@ describe("a symbolic link in the rootfs leads nowhere outside it", () => {
       const bundle = e2e.bundle((config, made) => {
         config.root.readonly = false;
         symlinkSync(target, join(made.rootfs, "nodes"));
-        config.linux.devices = [{ path: "/nodes/made", type: "c", major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0 }];
+        config.linux.devices = [
+          { path: "/nodes/made", type: "c", major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0 },
+        ];
       });
       await e2e.run(bundle.probing("pid"));
       canary.check();
@@ -199,9 +210,23 @@ describe("CVE-2024-21626: no descriptor of the host's is left to the container",
 
   test("--preserve-fds passes as many as it says, from 3 on", async () => {
     const bundle = e2e.bundle().probing("fds", "fstat=3", "fstat=4");
-    const [program = "", ...args] = e2e.runtime.argv(["run", "--preserve-fds", "2", "--bundle", bundle.hostPath, e2e.id()]);
-    const output = execFileSync("sh", ["-c", 'exec 3</dev/null 4</dev/zero 5</dev/full; exec "$0" "$@"', program, ...args], { encoding: "utf8" });
-    const lines = output.trim().split("\n").map((line) => JSON.parse(line) as [string, unknown]);
+    const [program = "", ...args] = e2e.runtime.argv([
+      "run",
+      "--preserve-fds",
+      "2",
+      "--bundle",
+      bundle.hostPath,
+      e2e.id(),
+    ]);
+    const output = execFileSync(
+      "sh",
+      ["-c", 'exec 3</dev/null 4</dev/zero 5</dev/full; exec "$0" "$@"', program, ...args],
+      { encoding: "utf8" },
+    );
+    const lines = output
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as [string, unknown]);
     expect(lines[0]).toEqual(["fds", [0, 1, 2, 3, 4]]);
     expect(lines[1]?.[1]).toMatchObject({ type: "c", major: 1, minor: 3 });
     expect(lines[2]?.[1]).toMatchObject({ type: "c", major: 1, minor: 5 });
@@ -256,7 +281,10 @@ describe("CVE-2016-9962: the process that waits to be started", () => {
 describe("CVE-2023-25809: the host's control groups", () => {
   test("cannot be written, nor seen beyond the container's own when it has a cgroup namespace", async () => {
     const bundle = e2e.bundle((config) => {
-      config.linux.namespaces = [...(config.linux.namespaces ?? []).filter(({ type }) => type !== "cgroup"), { type: "cgroup" }];
+      config.linux.namespaces = [
+        ...(config.linux.namespaces ?? []).filter(({ type }) => type !== "cgroup"),
+        { type: "cgroup" },
+      ];
     });
     const seen = await e2e.observe(bundle, "read=/proc/self/mountinfo");
     const groups = seen.mounts().filter(({ type }) => type === "cgroup" || type === "cgroup2");
@@ -274,14 +302,24 @@ test("the owner of a file that is the container's standard output stays", async 
   });
   const call = e2e.runtime.start(["run", "--bundle", bundle.probing("ids").hostPath, e2e.id()]);
   await call.ended;
-  const { uid, gid } = lstatSync(join(e2e.directory, "output", readdirSync(join(e2e.directory, "output")).filter((name) => name.endsWith(".stdout")).at(-1) ?? ""));
+  const { uid, gid } = lstatSync(
+    join(
+      e2e.directory,
+      "output",
+      readdirSync(join(e2e.directory, "output"))
+        .filter((name) => name.endsWith(".stdout"))
+        .at(-1) ?? "",
+    ),
+  );
   expect([uid, gid]).toEqual([0, 0]);
 });
 
 test("CVE-2024-3154: an annotation of a systemd property does nothing", async () => {
   const marker = join(e2e.directory, "executed");
   const bundle = e2e.bundle((config) => {
-    config.annotations = { "org.systemd.property.ExecStartPre": `[('/bin/touch', ['/bin/touch', '${marker}'], false)]` };
+    config.annotations = {
+      "org.systemd.property.ExecStartPre": `[('/bin/touch', ['/bin/touch', '${marker}'], false)]`,
+    };
   });
   await e2e.run(bundle.probing("pid"));
   expect(existsSync(marker)).toBe(false);

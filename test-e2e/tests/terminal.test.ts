@@ -40,7 +40,9 @@ class Person {
       if (this.screen.includes(text)) return;
       await sleep(20);
     }
-    throw new Error(`${JSON.stringify(text)} did not appear within 10 s; the screen has ${JSON.stringify(this.screen)}`);
+    throw new Error(
+      `${JSON.stringify(text)} did not appear within 10 s; the screen has ${JSON.stringify(this.screen)}`,
+    );
   }
 }
 
@@ -116,7 +118,9 @@ describe("run on a terminal", () => {
     expect(seenOnScreen(person.screen, "input")).toBe("hello\n");
   });
 
-  test("CVE-2017-5226: characters pushed with TIOCSTI do not reach the caller's terminal", { runtime: ["runlet", "runc"] }, async () => {
+  test("CVE-2017-5226: characters pushed with TIOCSTI do not reach the caller's terminal", {
+    runtime: ["runlet", "runc"],
+  }, async () => {
     const bundle = terminalBundle("injectInput=x");
     const shell = `${e2e.runtime.argv(["run", "--bundle", bundle.hostPath, e2e.id()]).join(" ")}; read -t 1 -n 1 typed && echo "the caller got $typed" || echo the caller got nothing`;
     const person = new Person(["run", "24", "80", "bash", "-c", shell]);
@@ -154,7 +158,10 @@ describe("--console-socket", () => {
     await person.see('"terminal"');
     person.type("typed\r\x04");
     await person.status;
-    expect(seenOnScreen(person.screen, "terminal")).toMatchObject({ isTerminal: [true, true, true], leadsSession: true });
+    expect(seenOnScreen(person.screen, "terminal")).toMatchObject({
+      isTerminal: [true, true, true],
+      leadsSession: true,
+    });
     expect(seenOnScreen(person.screen, "input")).toBe("typed\n");
     await e2e.runtime.waitForStatus(id, "stopped");
   });
@@ -174,19 +181,35 @@ describe("--console-socket", () => {
   test("is demanded by create for a terminal", { runtime: ["runlet", "runc"] }, async () => {
     const result = await e2e.runtime.invoke(["create", "--bundle", terminalBundle("pid").hostPath, e2e.id()]);
     expect(result.status).toBe(1);
-    expect(result.stderr).toContain(`cannot allocate tty if ${e2e.runtime.name} will detach without setting console socket`);
+    expect(result.stderr).toContain(
+      `cannot allocate tty if ${e2e.runtime.name} will detach without setting console socket`,
+    );
   });
 
   test("is refused where there is no terminal", { runtime: ["runlet", "runc"] }, async () => {
     const bundle = e2e.bundle().probing("pid");
-    const result = await e2e.runtime.invoke(["create", "--bundle", bundle.hostPath, "--console-socket", join(e2e.directory, "unused.sock"), e2e.id()]);
+    const result = await e2e.runtime.invoke([
+      "create",
+      "--bundle",
+      bundle.hostPath,
+      "--console-socket",
+      join(e2e.directory, "unused.sock"),
+      e2e.id(),
+    ]);
     expect(result.status).toBe(1);
     expect(result.stderr).toContain(`cannot use console socket if ${e2e.runtime.name} will not detach or allocate tty`);
   });
 
   test("that nobody listens on is an error of create, and leaves nothing", async () => {
     const id = e2e.id();
-    const result = await e2e.runtime.invoke(["create", "--bundle", terminalBundle("pid").hostPath, "--console-socket", join(e2e.directory, "nobody.sock"), id]);
+    const result = await e2e.runtime.invoke([
+      "create",
+      "--bundle",
+      terminalBundle("pid").hostPath,
+      "--console-socket",
+      join(e2e.directory, "nobody.sock"),
+      id,
+    ]);
     expect(result.status).toBe(1);
     expect(result.stderr).toContain("nobody.sock");
     expect((await e2e.runtime.invoke(["state", id])).status).toBe(1);

@@ -1,5 +1,4 @@
-import { format } from "@runlet/plan";
-import { stringifyJson } from "@runlet/validator";
+import { formatPlan, planToJson } from "@runlet/plan";
 import type { Invocation } from "../command.ts";
 import type { planOptions, planPositionals } from "../options/bundle.ts";
 import { openRuntime } from "../runtime.ts";
@@ -14,14 +13,6 @@ export async function run(invocation: Invocation<typeof planOptions, typeof plan
     noNewKeyring: options["no-new-keyring"],
     ...(options.config === undefined ? {} : { configPath: options.config }),
   });
-  print(options.json ? stringifyJson(withTextualBytes(plan), "  ") : format(plan).trimEnd());
+  print(options.json ? JSON.stringify(planToJson(plan), undefined, 2) : formatPlan(plan).trimEnd());
   return 0;
-}
-
-/** JSON has no bytes: those of a filter are written in base64. */
-function withTextualBytes(value: unknown): unknown {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
-  if (Array.isArray(value)) return value.map(withTextualBytes);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, withTextualBytes(member)]));
 }

@@ -74,7 +74,9 @@ function valuedForms(command: CommandWords): string[] {
 
 function optionArguments(option: OptionWords, prefix: string): string {
   const names = [`-l ${option.long}`, ...(option.short === undefined ? [] : [`-s ${option.short}`])].join(" ");
-  const value = option.value === undefined ? "" : ` -r ${candidateArguments(option.value, prefix)}`;
+  // A value is required: -r with files, -x with nothing but what is named.
+  const requirement = option.value?.kind === "file" ? "-r" : "-x";
+  const value = option.value === undefined ? "" : ` ${requirement} ${candidateArguments(option.value, prefix)}`;
   return `${names}${value.trimEnd()} -d ${quote(option.summary)}`;
 }
 

@@ -7,8 +7,7 @@ export function zshScript(vocabulary: Vocabulary, programName: string): string {
 # zsh completion of ${programName}
 
 ${prefix}_containers() {
-  local -a ids root
-  [[ -n \${opt_args[--root]} ]] && root=(--root "\${opt_args[--root]}")
+  local -a ids
   ids=(\${(f)"$(_call_program containers \${(q)service} \${(q)root} list -q 2>/dev/null)"})
   compadd -a ids
 }
@@ -22,12 +21,14 @@ ${vocabulary.commands.map((command) => `    ${quote(`${command.name}:${command.s
 
 ${prefix}() {
   local curcontext=$curcontext state line
+  local -a root
   typeset -A opt_args
   _arguments -C -S \\
 ${vocabulary.globalOptions.flatMap((option) => optionSpecs(option, prefix)).join("\n")}
     '1:command:${prefix}_commands' \\
     '*::argument:->argument' && return
   [[ $state == argument ]] || return
+  [[ -n \${opt_args[--root]} ]] && root=(--root "\${opt_args[--root]}")
   case $line[1] in
 ${vocabulary.commands.map((command) => commandCase(command, prefix)).join("\n")}
   esac

@@ -1,0 +1,112 @@
+import { describe, expect, it } from "vitest";
+import { commands, findCommand } from "./commands.ts";
+import { formatHelp } from "./help.ts";
+
+describe("formatHelp", () => {
+  it("begins as scripts expect it", () => {
+    expect(formatHelp("runlet").split("\n").slice(0, 2)).toEqual(["NAME:", "   runlet - OCI container runtime"]);
+    expect(formatHelp("runc", findCommand("run")).split("\n").slice(0, 2)).toEqual([
+      "NAME:",
+      "   runc run - create and run a container",
+    ]);
+  });
+
+  it("lists every command that is shown, and marks what is not supported", () => {
+    const help = formatHelp("runlet");
+    for (const command of commands) {
+      expect([command.name, help.includes(`\n   ${command.name}`)]).toEqual([command.name, command.hidden !== true]);
+    }
+    expect(help).toMatch(/^ {3}checkpoint .*\(not supported\)$/m);
+    expect(help).not.toMatch(/^ {3}run .*\(not supported\)$/m);
+  });
+
+  it("shows the names, the value and the default of an option", () => {
+    expect(formatHelp("runlet", findCommand("run"))).toContain(
+      "   --bundle DIR, -b DIR     directory of the bundle (default: .)\n",
+    );
+    expect(formatHelp("runlet", findCommand("run"))).toContain("   --keep                   do not delete");
+  });
+
+  it("shows the arguments in their order", () => {
+    expect(formatHelp("runlet", findCommand("kill"))).toContain("   runlet kill [options] CONTAINER-ID [SIGNAL]\n");
+    expect(formatHelp("runlet", findCommand("exec"))).toContain("   runlet exec [options] CONTAINER-ID [COMMAND...]\n");
+  });
+
+  it("leaves hidden options out", () => {
+    expect(formatHelp("runlet", findCommand("kill"))).not.toContain("--all");
+  });
+
+  it("wraps its paragraphs", () => {
+    const [, description = ""] = formatHelp("runlet", findCommand("run")).split("DESCRIPTION:\n");
+    const [paragraph = ""] = description.split("\n\n");
+    for (const line of paragraph.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+  });
+});
+
+describe("the table of commands", () => {
+  it("gives every name and letter once", () => {
+    const names = commands.flatMap((command) => [command.name, ...(command.aliases ?? [])]);
+    expect(new Set(names).size).toBe(names.length);
+    for (const command of commands) {
+      const letters = Object.values(command.options).flatMap((option) => option.short ?? []);
+      expect([command.name, new Set([...letters, "h"]).size]).toEqual([command.name, letters.length + 1]);
+    }
+  });
+
+  it("names a value for every option but the booleans", () => {
+    for (const command of commands) {
+      for (const [name, option] of Object.entries(command.options)) {
+        expect([command.name, name, option.value !== undefined]).toEqual([
+          command.name,
+          name,
+          option.type !== "boolean",
+        ]);
+      }
+    }
+  });
+
+  it("has required arguments first and a repeated one last", () => {
+    for (const command of commands) {
+      const counts = Object.values(command.positionals).map((positional) => positional.count);
+      const order = ["required", "optional", "repeated"];
+      expect(counts).toEqual([...counts].sort((left, right) => order.indexOf(left) - order.indexOf(right)));
+      expect(counts.filter((count) => count === "repeated").length).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it.each([
+    ["create", "bundle console-socket pidfd-socket pid-file no-pivot no-new-keyring preserve-fds config"],
+    [
+      "run",
+      "bundle console-socket pidfd-socket pid-file no-pivot no-new-keyring preserve-fds config detach keep no-subreaper",
+    ],
+    ["kill", "all regex"],
+    ["delete", "force regex"],
+    ["list", "format quiet"],
+    ["ps", "format"],
+    ["spec", "bundle rootless file"],
+    [
+      "exec",
+      "console-socket pidfd-socket cwd env tty user additional-gids process detach pid-file process-label apparmor no-new-privs cap preserve-fds cgroup ignore-paused",
+    ],
+    [
+      "update",
+      "resources blkio-weight cpu-period cpu-quota cpu-burst cpu-share cpu-rt-period cpu-rt-runtime cpu-idle cpuset-cpus cpuset-mems memory memory-reservation memory-swap pids-limit l3-cache-schema mem-bw-schema",
+    ],
+    ["events", "interval stats"],
+    [
+      "checkpoint",
+      "image-path work-path parent-path leave-running tcp-established tcp-skip-in-flight link-remap ext-unix-sk shell-job lazy-pages status-fd page-server file-locks pre-dump manage-cgroups-mode empty-ns auto-dedup",
+    ],
+    [
+      "restore",
+      "console-socket image-path work-path tcp-established ext-unix-sk shell-job file-locks manage-cgroups-mode bundle detach pid-file no-subreaper no-pivot empty-ns auto-dedup lazy-pages lsm-profile lsm-mount-context",
+    ],
+  ])("has every flag of runc's and crun's %s", (name, flags) => {
+    expect(Object.keys(findCommand(name)?.options ?? {}).sort()).toEqual(flags.split(" ").sort());
+  });
+
+  it.each(["pause", "resume", "state", "start", "features"])("has runc's %s, which takes no flags", (name) => {
+    expect(findCommand(name)?.options).toEqual({});
+  });
+});

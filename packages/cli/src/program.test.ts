@@ -1,0 +1,175 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { runProgram } from "./program.ts";
+
+let directory: string;
+let written: { output: string[]; error: string[]; logs: Map<string, string> };
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "runlet-program-"));
+  written = { output: [], error: [], logs: new Map() };
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+function run(...args: string[]): Promise<number> {
+  return runProgram(args, {
+    programName: "runlet",
+    print: (text) => written.output.push(text),
+    printError: (text) => written.error.push(text),
+    isErrorTerminal: () => false,
+    hasColours: true,
+    openLog: (hostPath) => {
+      written.logs.set(hostPath, "");
+      return (text) => written.logs.set(hostPath, written.logs.get(hostPath) + text);
+    },
+  });
+}
+
+const time = /"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"/;
+
+describe("runProgram", () => {
+  it("prints the help without a command, with --help, and with help", async () => {
+    expect(await run()).toBe(0);
+    expect(await run("--help")).toBe(0);
+    expect(await run("help")).toBe(0);
+    expect(new Set(written.output).size).toBe(1);
+    expect(written.output[0]).toMatch(/^NAME:\n {3}runlet - /);
+  });
+
+  it("prints the help of a command", async () => {
+    expect(await run("run", "--help")).toBe(0);
+    expect(await run("help", "run")).toBe(0);
+    expect(written.output[0]).toMatch(/^NAME:\n {3}runlet run - /);
+    expect(written.output[1]).toBe(written.output[0]);
+  });
+
+  it("prints the version as Docker reads it", async () => {
+    expect(await run("--version")).toBe(0);
+    expect(written.output.join("\n")).toMatch(/^runlet version \d+\.\d+\.\d+\nspec: 1\.3\.0\nnode: \d+\.\d+\.\d+$/);
+  });
+
+  it("answers a wrong call with the help and 1", async () => {
+    expect(await run("run", "--frob", "x")).toBe(1);
+    expect(written.output[0]).toMatch(/^NAME:\n {3}runlet run - /);
+    expect(written.error[0]).toMatch(/^time=".*" level=error msg="flag provided but not defined: -frob"$/);
+  });
+
+  it("answers an unknown command with 3, and no help", async () => {
+    expect(await run("frob")).toBe(3);
+    expect(await run("help", "frob")).toBe(3);
+    expect(written.output).toEqual([]);
+    expect(written.error[0]).toContain("No help topic for 'frob'");
+  });
+
+  it("answers a wrong call of exec with 1, and its failure with 255", async () => {
+    expect(await run("exec")).toBe(1);
+    expect(written.error.pop()).not.toContain("exec failed: ");
+    expect(await run("exec", "web", "ls")).toBe(255);
+    expect(written.error.pop()).toContain("exec failed: ");
+  });
+
+  it("refuses what is not supported by name", async () => {
+    expect(await run("checkpoint", "web")).toBe(1);
+    expect(written.error[0]).toContain('the command \\"checkpoint\\" is not supported');
+    expect(written.output).toEqual([]);
+  });
+
+  it("writes an error to the log file as JSON, and to standard error in plain words", async () => {
+    const log = join(directory, "log");
+    expect(await run("--log", log, "--log-format=json", "checkpoint", "web")).toBe(1);
+    const text = written.logs.get(log) ?? "";
+    expect(text).toMatch(time);
+    expect(JSON.parse(text)).toMatchObject({ level: "error", msg: written.error[0] });
+    expect(written.error).toEqual([
+      'the command "checkpoint" is not supported (hint: runlet --help lists the commands that are)',
+    ]);
+  });
+
+  it("takes the last of two log files, and opens no other", async () => {
+    await run("--log", "/a", "--log", "/b", "help");
+    expect([...written.logs.keys()]).toEqual(["/b"]);
+  });
+
+  it("takes /dev/stderr for what holds without --log", async () => {
+    expect(await run("--log", "/dev/stderr", "checkpoint", "web")).toBe(1);
+    expect(written.logs.size).toBe(0);
+    expect(written.error).toHaveLength(1);
+  });
+
+  it("says more with --debug", async () => {
+    await run("--debug", "help", "run");
+    expect(written.error[0]).toMatch(/ level=debug msg="runlet help .*"$/);
+    expect(written.error[1]).toMatch(/ level=debug msg="runlet help: exit status 0"$/);
+  });
+});
+
+describe("spec", () => {
+  it("writes a config once and never over one that is there", async () => {
+    expect(await run("spec", "-b", directory)).toBe(0);
+    const config = JSON.parse(readFileSync(join(directory, "config.json"), "utf8"));
+    expect(config).toMatchObject({ hostname: "runlet", process: { terminal: true, args: ["sh"] } });
+    expect(config.linux.namespaces).not.toContainEqual({ type: "user" });
+
+    writeFileSync(join(directory, "config.json"), "mine");
+    expect(await run("spec", "-b", directory)).toBe(1);
+    expect(written.error[0]).toContain("exists");
+    expect(readFileSync(join(directory, "config.json"), "utf8")).toBe("mine");
+  });
+
+  it("writes a rootless one, under another name or to standard output", async () => {
+    expect(await run("spec", "-b", directory, "--rootless", "-f", "other.json")).toBe(0);
+    expect(JSON.parse(readFileSync(join(directory, "other.json"), "utf8")).linux.namespaces).toContainEqual({
+      type: "user",
+    });
+    expect(await run("spec", "--file=-")).toBe(0);
+    expect(JSON.parse(written.output[0] ?? "")).toMatchObject({ hostname: "runlet" });
+  });
+
+  it("says what is wrong with a bundle that is not there", async () => {
+    expect(await run("spec", "-b", join(directory, "nosuch"))).toBe(1);
+    expect(written.error[0]).toContain("no such file or directory");
+  });
+});
+
+describe("validate", () => {
+  it("says nothing about the default config", async () => {
+    await run("spec", "-b", directory);
+    expect(await run("validate", directory)).toBe(0);
+    expect(written.output).toEqual([]);
+  });
+
+  it("prints file, line, column, severity and pointer of each issue, and answers an error with 1", async () => {
+    const path = join(directory, "config.json");
+    writeFileSync(path, '{\n  "ociVersion": "1.3.0",\n  "hostname": 5\n}\n');
+    expect(await run("validate", path)).toBe(1);
+    expect(written.output[0]).toContain(`${path}:3:15: error /hostname: `);
+    written.output.length = 0;
+    expect(await run("validate", "--json", directory)).toBe(1);
+    expect(JSON.parse(written.output[0] ?? "")).toContainEqual(
+      expect.objectContaining({ pointer: "/hostname", line: 3, column: 15, severity: "error" }),
+    );
+  });
+
+  it("says where the JSON ends too early", async () => {
+    const path = join(directory, "config.json");
+    writeFileSync(path, '{\n  "ociVersion":');
+    expect(await run("validate", path)).toBe(1);
+    expect(written.output[0]).toMatch(/config\.json:2:\d+: error \/: /);
+  });
+
+  it("says that there is no config", async () => {
+    expect(await run("validate", directory)).toBe(1);
+    expect(written.error[0]).toContain("JSON specification file config.json not found");
+    expect(await run("validate", join(directory, "nosuch"))).toBe(1);
+    expect(written.error[1]).toContain("no such file or directory");
+  });
+});
+
+describe("manual", () => {
+  it("prints a page", async () => {
+    expect(await run("manual", "run")).toBe(0);
+    expect(written.output[0]).toMatch(/^\.TH "RUNLET-RUN" "8"/);
+  });
+});

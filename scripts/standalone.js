@@ -1,0 +1,82 @@
+// Makes the standalone executable: the command, its addon and its init helper beside each other in one directory.
+// `node scripts/standalone.js [DIR]`; the default is dist/ at the top.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const bun = join(root, "node_modules", "@oven", `bun-linux-${process.arch}`, "bin", "bun");
+const prebuilds = join(root, "packages", "syscall", "prebuilds", `linux-${process.arch}`);
+
+/**
+ * Without the two autoload switches, a bunfig.toml or .env in the current directory, which is often somebody else's
+ * bundle, would run code or set variables as root. The condition takes every package by its sources.
+ */
+const flags = [
+  "--compile",
+  "--minify",
+  "--bytecode",
+  "--no-compile-autoload-dotenv",
+  "--no-compile-autoload-bunfig",
+  "--conditions=@runlet/source",
+];
+
+/** The commit that the executable is made of, marked when something was changed since; undefined outside a repository. */
+function describeCommit() {
+  try {
+    const options = { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] };
+    return execFileSync("git", ["describe", "--always", "--dirty", "--abbrev=12", "--match="], options).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Puts a file into place in one step, so that an executable that is running can be replaced. */
+function install(source, target, mode) {
+  const temporary = `${target}.${process.pid}`;
+  if (source !== temporary) execFileSync("install", ["-m", mode, source, temporary]);
+  renameSync(temporary, target);
+}
+
+/**
+ * Builds into a directory.
+ *
+ * @param {string} outDir - made if it is not there.
+ * @returns {string[]} the paths of what was made.
+ */
+export function buildStandalone(outDir) {
+  const addon = join(prebuilds, "@runlet+syscall.node");
+  const helper = join(prebuilds, "runlet-init");
+  for (const needed of [bun, addon, helper]) {
+    if (!existsSync(needed)) throw new Error(`${needed} is missing: run "pnpm install" and "pnpm build" first`);
+  }
+  mkdirSync(outDir, { recursive: true });
+  const { version } = JSON.parse(readFileSync(join(root, "packages", "cli", "package.json"), "utf8"));
+  const commit = describeCommit();
+  const executable = join(outDir, "runlet");
+  const temporary = `${executable}.${process.pid}`;
+  execFileSync(
+    bun,
+    [
+      "build",
+      ...flags,
+      `--define=RUNLET_VERSION=${JSON.stringify(version)}`,
+      ...(commit === undefined ? [] : [`--define=RUNLET_COMMIT=${JSON.stringify(commit)}`]),
+      join(root, "packages", "cli", "src", "main.ts"),
+      `--outfile=${temporary}`,
+    ],
+    // A directory without a bunfig.toml or .env: this one's own must not decide what is built.
+    { cwd: outDir, stdio: ["ignore", "ignore", "inherit"] },
+  );
+  install(temporary, executable, "755");
+  install(addon, join(outDir, "runlet.node"), "644");
+  install(helper, join(outDir, "runlet-init"), "755");
+  return [executable, join(outDir, "runlet.node"), join(outDir, "runlet-init")];
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const path of buildStandalone(resolve(process.argv[2] ?? join(root, "dist")))) {
+    process.stdout.write(`${basename(path).padEnd(12)} ${statSync(path).size} bytes  ${path}\n`);
+  }
+}

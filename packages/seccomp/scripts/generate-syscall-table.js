@@ -63,7 +63,8 @@ function add(architecture, name, number) {
     tables.set(architecture, table);
   }
   const known = table.get(name);
-  if (known !== undefined && known !== number) throw new Error(`${architecture}: ${name} is both ${known} and ${number}`);
+  if (known !== undefined && known !== number)
+    throw new Error(`${architecture}: ${name} is both ${known} and ${number}`);
   table.set(name, number);
 }
 
@@ -102,7 +103,18 @@ addHeader(
   "loongarch64",
   execFileSync(
     "cc",
-    ["-E", "-dM", "-D__ARCH_WANT_SYS_CLONE", "-D__ARCH_WANT_SYS_CLONE3", "-D__BITS_PER_LONG=64", "-include", "asm-generic/unistd.h", "-x", "c", "/dev/null"],
+    [
+      "-E",
+      "-dM",
+      "-D__ARCH_WANT_SYS_CLONE",
+      "-D__ARCH_WANT_SYS_CLONE3",
+      "-D__BITS_PER_LONG=64",
+      "-include",
+      "asm-generic/unistd.h",
+      "-x",
+      "c",
+      "/dev/null",
+    ],
     { encoding: "utf8" },
   ),
 );
@@ -112,7 +124,8 @@ for (const [architecture, table] of tables) {
     if (architecture === "x32" && name === "map_shadow_stack") continue;
     add(architecture, name, (bases[architecture] ?? 0) + number);
   }
-  for (const [name, number] of Object.entries(single[architecture] ?? {})) if (!table.has(name)) add(architecture, name, number);
+  for (const [name, number] of Object.entries(single[architecture] ?? {}))
+    if (!table.has(name)) add(architecture, name, number);
 }
 
 const names = [...new Set([...tables.values()].flatMap((table) => [...table.keys()]))].sort();

@@ -44,6 +44,9 @@ export const ipcCalls: Readonly<Record<string, number>> = {
 /** The bit that tells a system call of x32 from one of x86_64; both have the same `AUDIT_ARCH_X86_64`. */
 export const x32SyscallBit = 0x4000_0000;
 
+/** −1: what a tracer makes of a system call's number to cancel it. A filter sees it too, since Linux 4.8. */
+export const cancelledCall = 0xffff_ffff;
+
 /** What the compiler knows of an architecture. */
 export interface Architecture {
   readonly name: Arch;
@@ -119,7 +122,7 @@ export function isLittleEndian(auditArch: number): boolean {
 export function findArchitecture(auditArch: number, number: number): Architecture | undefined {
   for (const architecture of architectures.values()) {
     if (architecture.auditArch !== auditArch) continue;
-    const isX32 = number >= x32SyscallBit && number !== 0xffff_ffff;
+    const isX32 = number >= x32SyscallBit && number !== cancelledCall;
     if (architecture.name === "SCMP_ARCH_X86_64" && isX32) continue;
     if (architecture.name === "SCMP_ARCH_X32" && !isX32) continue;
     return architecture;

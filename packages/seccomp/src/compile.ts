@@ -65,10 +65,14 @@ function compile(profile: LinuxSeccomp, { nativeArch, withoutEnosys = false }: C
   const filter = buildFilter(checked, policy, withoutEnosys ? undefined : unknownCallAction(checked));
   const length = filter.length / 8;
   if (length > longestProgram) {
-    throw new RunletError("ERR_RUNLET_SECCOMP", `the filter has ${length} instructions; the kernel takes ${longestProgram}`, {
-      pointer: `${profilePointer}/syscalls`,
-      hint: `Write fewer conditions, or fewer architectures than ${quote((profile.architectures ?? [nativeArch]).join(", "))}.`,
-    });
+    throw new RunletError(
+      "ERR_RUNLET_SECCOMP",
+      `the filter has ${length} instructions; the kernel takes ${longestProgram}`,
+      {
+        pointer: `${profilePointer}/syscalls`,
+        hint: `Write fewer conditions, or fewer architectures than ${quote((profile.architectures ?? [nativeArch]).join(", "))}.`,
+      },
+    );
   }
   return { ...describe(profile, checked), filter, warnings: policy.warnings };
 }

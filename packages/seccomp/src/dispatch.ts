@@ -1,8 +1,8 @@
-import { x32SyscallBit } from "./architecture.ts";
+import { cancelledCall, x32SyscallBit } from "./architecture.ts";
+import type { ArchitecturePolicy } from "./policy.ts";
 import type { Verdict } from "./profile.ts";
 import type { Level } from "./rule-tree.ts";
 import { findSyscallNumber } from "./syscall-number.ts";
-import type { ArchitecturePolicy } from "./policy.ts";
 
 /** What is done with a run of system call numbers: a return value, or the tests of the one call in it. */
 export type Target = number | Level;
@@ -70,10 +70,10 @@ export function toRanges(policies: readonly ArchitecturePolicy[], answers: Answe
     if (unknown !== undefined) add(policy.highestNamed + 1, unknown);
   }
   if (ordered.length === 1 && ordered[0]?.architecture.name === "SCMP_ARCH_X86_64") {
-    // x32 has the same AUDIT_ARCH: its calls belong to an architecture that the profile leaves out. A tracer that cancels
-    // a call sets its number to -1, which must not kill.
+    // x32 has the same AUDIT_ARCH: its calls belong to an architecture that the profile leaves out. A cancelled
+    // call must not kill.
     add(x32SyscallBit, answers.badArchitecture);
-    add(0xffff_ffff, answers.byDefault);
+    add(cancelledCall, answers.byDefault);
   }
   return ranges;
 }

@@ -37,7 +37,10 @@ const dataSize = 64;
 export function runFilter(filter: Uint8Array, data: SeccompData): FilterResult {
   const { byteLength } = filter;
   if (byteLength === 0 || byteLength % 8 !== 0 || byteLength / 8 > longestProgram) {
-    throw new RunletError("ERR_RUNLET_SECCOMP", `a filter of ${byteLength} bytes is not 1 to ${longestProgram} instructions`);
+    throw new RunletError(
+      "ERR_RUNLET_SECCOMP",
+      `a filter of ${byteLength} bytes is not 1 to ${longestProgram} instructions`,
+    );
   }
   const view = new DataView(filter.buffer, filter.byteOffset, byteLength);
   const words = layOut(data);

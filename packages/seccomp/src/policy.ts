@@ -28,12 +28,18 @@ export interface Policy {
   readonly warnings: readonly SeccompWarning[];
 }
 
+/** The numbers of the entries that several calls share. */
+interface SharedEntries {
+  readonly socketcall: number;
+  readonly ipc: number;
+}
+
 interface Draft {
   readonly architecture: Architecture;
   readonly numbers: Int32Array;
   readonly calls: Map<number, Verdict | Level>;
-  /** Index of the shared entries' names in {@link numbers}, or undefined on architectures without them. */
-  readonly shared: { readonly socketcall: number; readonly ipc: number } | undefined;
+  /** Undefined on architectures without shared entries. */
+  readonly shared: SharedEntries | undefined;
   highestNamed: number;
 }
 
@@ -93,20 +99,49 @@ function addName(draft: Draft, { rule, name, index, isRedundant }: NamedRule): v
   if (isRedundant) return;
   for (const conditions of rule.alternatives) {
     if (entry !== undefined) {
-      // The shared entry's own first argument takes the place of the call's. The others are a pointer to the call's
-      // arguments, which no filter can follow; libseccomp compares them all the same.
-      const others = conditions.filter(({ arg }) => arg !== 0);
-      addRule(draft, entry.number, [equals(0, entry.call), ...others], rule.verdict);
+      addRule(draft, entry.number, onSharedEntry(entry.call, conditions), rule.verdict);
     }
     if (number >= 0) addRule(draft, number, conditions, rule.verdict);
   }
 }
 
-function findSharedEntry(shared: NonNullable<Draft["shared"]>, name: string): { number: number; call: number } | undefined {
+function findSharedEntry(shared: SharedEntries, name: string): { number: number; call: number } | undefined {
   const socketCall = Object.hasOwn(socketCalls, name) ? socketCalls[name] : undefined;
   if (socketCall !== undefined) return { number: shared.socketcall, call: socketCall };
   const ipcCall = Object.hasOwn(ipcCalls, name) ? ipcCalls[name] : undefined;
   return ipcCall === undefined ? undefined : { number: shared.ipc, call: ipcCall };
+}
+
+/**
+ * The conditions on the shared entry. Its own first argument takes the place of the call's; the others are a pointer to the
+ * call's arguments, which no filter can follow, and libseccomp compares them all the same.
+ */
+function onSharedEntry(call: number, conditions: readonly Condition[]): Condition[] {
+  return [equals(0, call), ...conditions.filter(({ arg }) => arg !== 0)];
+}
+
+/** A rule as it concerns one system call: one alternative of an entry of `syscalls`. */
+export interface CallRule {
+  readonly verdict: Verdict;
+  readonly conditions: readonly Condition[];
+}
+
+/** The rules of one system call, in the order of the profile; those too that have the default action. */
+export function rulesOf(profile: Profile, architecture: Architecture, number: number): CallRule[] {
+  const { numbers, shared } = newDraft(architecture);
+  const found: CallRule[] = [];
+  for (const { names, verdict, alternatives } of profile.rules) {
+    for (const name of names) {
+      const index = findSyscallIndex(name);
+      if (index === undefined) continue;
+      const entry = shared === undefined ? undefined : findSharedEntry(shared, name);
+      for (const conditions of alternatives) {
+        if (numbers[index] === number) found.push({ verdict, conditions });
+        if (entry?.number === number) found.push({ verdict, conditions: onSharedEntry(entry.call, conditions) });
+      }
+    }
+  }
+  return found;
 }
 
 function addRule(draft: Draft, number: number, conditions: readonly Condition[], verdict: Verdict): void {

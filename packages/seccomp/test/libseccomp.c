@@ -4,8 +4,8 @@
  *   begin DEFAULT_ACTION OPTIMIZE   starts a profile
  *   arch NAME                       adds an architecture; the first one is the native one
  *   rule ACTION NAME [ARG OP A B]…  adds a rule
- *   end                             prints "ok HEX" or "error ERRNO RULE_INDEX"
- *   time                            as end, and prints "ns N" first: from begin to the exported filter
+ *   end                             prints "ok BPF PFC", both in hexadecimal digits, or "error ERRNO"
+ *   time                            prints "ns N": from begin to the exported filter
  *   known NAME                      prints 1 or 0
  *
  * Numbers are decimal. Rules of names that libseccomp does not know are left out.
@@ -62,12 +62,11 @@ static int add_rule(scmp_filter_ctx ctx, char *line)
 	return seccomp_rule_add_array(ctx, action, number, count, args);
 }
 
-static scmp_filter_ctx build(int *failed_rule, int *error)
+static scmp_filter_ctx build(int *error)
 {
 	scmp_filter_ctx ctx = NULL;
 	uint32_t native = seccomp_arch_native();
 	bool is_first = true;
-	int rule = 0;
 
 	for (size_t i = 0; i < line_count; i++) {
 		char *line = lines[i];
@@ -92,44 +91,59 @@ static scmp_filter_ctx build(int *failed_rule, int *error)
 			*error = 0;
 		} else if (strncmp(line, "rule ", 5) == 0) {
 			*error = add_rule(ctx, line + 5);
-			if (*error != 0) {
-				*failed_rule = rule;
+			if (*error != 0)
 				return ctx;
-			}
-			rule++;
 		}
 	}
 	return ctx;
 }
 
-static void finish(bool timed)
+static void print_hex(int fd)
 {
-	int failed_rule = -1, error = 0;
-	int64_t start = now_ns(), end;
-	scmp_filter_ctx ctx = build(&failed_rule, &error);
+	static unsigned char bytes[1 << 20];
+	ssize_t size = pread(fd, bytes, sizeof(bytes), 0);
+
+	if (size < 0)
+		die("pread");
+	putchar(' ');
+	for (ssize_t i = 0; i < size; i++)
+		printf("%02x", bytes[i]);
+}
+
+static int open_scratch(void)
+{
 	int fd = memfd_create("filter", MFD_CLOEXEC);
-	static unsigned char bytes[4096 * 8 * 4];
-	ssize_t size;
 
 	if (fd < 0)
 		die("memfd_create");
+	return fd;
+}
+
+static void finish(bool is_timed)
+{
+	int bpf_fd = open_scratch(), pfc_fd = open_scratch();
+	int error = 0;
+	int64_t start = now_ns();
+	scmp_filter_ctx ctx = build(&error);
+
 	if (error == 0)
-		error = seccomp_export_bpf(ctx, fd);
-	end = now_ns();
-	size = pread(fd, bytes, sizeof(bytes), 0);
-	close(fd);
-	seccomp_release(ctx);
-	if (timed)
-		printf("ns %lld\n", (long long)(end - start));
-	if (error != 0) {
-		printf("error %d %d\n", error, failed_rule);
+		error = seccomp_export_bpf(ctx, bpf_fd);
+	if (is_timed) {
+		printf("ns %lld", (long long)(now_ns() - start));
+	} else if (error != 0) {
+		printf("error %d", error);
 	} else {
-		printf("ok ");
-		for (ssize_t i = 0; i < size; i++)
-			printf("%02x", bytes[i]);
-		printf("\n");
+		if (seccomp_export_pfc(ctx, pfc_fd) != 0)
+			die("seccomp_export_pfc");
+		printf("ok");
+		print_hex(bpf_fd);
+		print_hex(pfc_fd);
 	}
+	putchar('\n');
 	fflush(stdout);
+	seccomp_release(ctx);
+	close(bpf_fd);
+	close(pfc_fd);
 	for (size_t i = 0; i < line_count; i++)
 		free(lines[i]);
 	line_count = 0;

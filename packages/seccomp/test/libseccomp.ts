@@ -30,8 +30,16 @@ export function buildLibseccomp(): { readonly program: string; readonly director
   return { program, directory };
 }
 
-/** What libseccomp makes of a profile: a filter in the byte order of the native architecture, or an errno. */
-export type LibseccompResult = { readonly filter: Uint8Array } | { readonly errno: number };
+/** What libseccomp makes of a profile. */
+export interface LibseccompFilter {
+  /** In the byte order of the native architecture. */
+  readonly filter: Uint8Array;
+  /** Its own description of the same rules, in its pseudo filter code. */
+  readonly pseudoCode: string;
+}
+
+/** A filter, or the errno with which libseccomp refused the profile. */
+export type LibseccompResult = LibseccompFilter | { readonly errno: number };
 
 /** The profile as the C program reads it, in the rules that runc makes of it. */
 export function describeProfile(profile: LinuxSeccomp, nativeArch: Arch): string[] {
@@ -79,8 +87,9 @@ export function knownToLibseccomp(program: string, names: readonly string[]): Se
 }
 
 function readResult(line: string): LibseccompResult {
-  const [word, value = ""] = line.split(" ");
-  return word === "ok" ? { filter: Uint8Array.from(Buffer.from(value, "hex")) } : { errno: -Number(value) };
+  const [word, first = "", second = ""] = line.split(" ");
+  if (word !== "ok") return { errno: -Number(first) };
+  return { filter: Uint8Array.from(Buffer.from(first, "hex")), pseudoCode: Buffer.from(second, "hex").toString() };
 }
 
 /**

@@ -48,7 +48,14 @@ function personalityRules(): LinuxSyscall[] {
 function architectureRules(nativeArch: Arch): LinuxSyscall[] {
   const names: Partial<Record<Arch, string[]>> = {
     SCMP_ARCH_X86_64: ["arch_prctl", "modify_ldt"],
-    SCMP_ARCH_AARCH64: ["arm_fadvise64_64", "arm_sync_file_range", "breakpoint", "cacheflush", "set_tls", "sync_file_range2"],
+    SCMP_ARCH_AARCH64: [
+      "arm_fadvise64_64",
+      "arm_sync_file_range",
+      "breakpoint",
+      "cacheflush",
+      "set_tls",
+      "sync_file_range2",
+    ],
     SCMP_ARCH_PPC64LE: ["sync_file_range2"],
     SCMP_ARCH_S390X: ["s390_pci_mmio_read", "s390_pci_mmio_write", "s390_runtime_instr"],
   };
@@ -106,7 +113,9 @@ export function podmanProfile(nativeArch: Arch): LinuxSeccomp {
       },
       ...personalityRules(),
       ...architectureRules(nativeArch),
-      denied("open_by_handle_at bpf fanotify_init lookup_dcookie perf_event_open quotactl setdomainname sethostname setns"),
+      denied(
+        "open_by_handle_at bpf fanotify_init lookup_dcookie perf_event_open quotactl setdomainname sethostname setns",
+      ),
       { names: ["chroot"], action: "SCMP_ACT_ALLOW" },
       denied("delete_module finit_module init_module query_module acct kcmp process_madvise ioperm iopl"),
       denied("clock_settime clock_settime64 settimeofday stime vhangup"),

@@ -1,1 +1,42 @@
-export {};
+export type {
+  Cgroup,
+  CgroupCreateOptions,
+  CgroupDescriptors,
+  CgroupDriver,
+  CgroupState,
+  CgroupWarning,
+  CgroupWrite,
+} from "./cgroup.ts";
+export type { CgroupEvent } from "./events.ts";
+export {
+  type CgroupLayout,
+  detectLayout,
+  type Hierarchy,
+  type LayoutSources,
+  layoutOf,
+  parseCgroupMounts,
+  parseOwnCgroups,
+  readLayout,
+  type UnifiedHierarchy,
+} from "./layout.ts";
+export {
+  type CgroupManager,
+  type CgroupRequest,
+  cgroupFromState,
+  cgroupManager,
+  type ManagerOptions,
+} from "./manager.ts";
+export {
+  type BlkioEntry,
+  type BlkioStats,
+  type CgroupStats,
+  type Count,
+  type CpuStats,
+  type CpusetStats,
+  formatStats,
+  type HugetlbStats,
+  type MemoryEntry,
+  type MemoryStats,
+  type Pressure,
+  type PressureLine,
+} from "./stats.ts";

@@ -1,0 +1,297 @@
+import { closeSync, constants, openSync, rmdirSync } from "node:fs";
+import { RunletError } from "@runlet/errors";
+import type { LinuxResources } from "@runlet/spec";
+import type { Cgroup, CgroupDescriptors, CgroupState, CgroupWarning, CgroupWrite } from "../cgroup.ts";
+import { isGone, isRefusal, readTextIfExists, writeValue } from "../cgroup-file.ts";
+import { deviceRules } from "../device-rule.ts";
+import type { CgroupEvent } from "../events.ts";
+import { frozenError, goneError, makeError, notEmptyError } from "../existing-group.ts";
+import { checkMemoryUsage } from "../memory-usage.ts";
+import { leafPath, makeLeaf, type NestedPath, removeMarkedParents } from "../parents.ts";
+import { hasProcesses, processesOf, signalAll } from "../processes.ts";
+import { removeGroups } from "../removal.ts";
+import type { PlannedWrite } from "../resource-value.ts";
+import type { CgroupStats } from "../stats.ts";
+import { writeLimits } from "../write-limits.ts";
+import { inheritCpuset, initialiseCpuset } from "./cpuset.ts";
+import { deviceList, deviceListWrites, parseDeviceList } from "./device-list.ts";
+import { countOomKills, watchGroup } from "./events.ts";
+import { freezeGroup, isGroupFrozen, thawGroup } from "./freezer.ts";
+import { limitWrites, type V1Facts } from "./limits.ts";
+import { explainMemoryLimit } from "./memory-limit.ts";
+import { readStats } from "./stats.ts";
+import { resourceWarnings } from "./warnings.ts";
+
+/** A container's group in one hierarchy. */
+export interface V1Place {
+  /** Controllers of the hierarchy; a single empty one is the unified hierarchy of a hybrid host. */
+  readonly controllers: readonly string[];
+  readonly nested: NestedPath;
+}
+
+/** Options of {@link V1Cgroup}. */
+export interface V1Options {
+  /** Path below the hierarchies' roots. */
+  readonly path: string;
+  readonly places: readonly V1Place[];
+  readonly facts: V1Facts;
+  readonly rootless: boolean;
+  readonly isDefaultPath: boolean;
+}
+
+const SIGKILL = 9;
+
+/** A control group of v1: one directory in each hierarchy, and in the unified one of a hybrid host. */
+export class V1Cgroup implements Cgroup {
+  readonly driver = "v1";
+  readonly needsProcess = false;
+  readonly path: string;
+  readonly hostPaths: Readonly<Record<string, string>>;
+  readonly controllers: readonly string[];
+  readonly #options: V1Options;
+  /** Hierarchies that a rootless runtime may not use. */
+  readonly #refused = new Set<V1Place>();
+
+  constructor(options: V1Options) {
+    this.#options = options;
+    this.path = options.path;
+    this.controllers = options.places.map((place) => place.controllers[0] ?? "");
+    this.hostPaths = Object.fromEntries(
+      options.places.flatMap((place) => place.controllers.map((controller) => [controller, leafPath(place.nested)])),
+    );
+  }
+
+  plan(resources: LinuxResources | undefined): readonly CgroupWrite[] {
+    return [...deviceListWrites(deviceList(deviceRules(resources?.devices)), null), ...this.#limits(resources)];
+  }
+
+  warnings(resources: LinuxResources | undefined): readonly CgroupWarning[] {
+    return resourceWarnings(resources);
+  }
+
+  #limits(resources: LinuxResources | undefined): PlannedWrite[] {
+    return resources === undefined ? [] : limitWrites(resources, this.#options.facts);
+  }
+
+  async create(): Promise<void> {
+    const made: V1Place[] = [];
+    try {
+      for (const place of this.#options.places) {
+        if (this.#make(place)) made.push(place);
+      }
+    } catch (error) {
+      for (const place of made) removeQuietly(place.nested);
+      throw error;
+    }
+  }
+
+  #make(place: V1Place): boolean {
+    const hostPath = leafPath(place.nested);
+    const hasCpuset = place.controllers.includes("cpuset");
+    let isNew = false;
+    try {
+      isNew = makeLeaf(place.nested, hasCpuset ? inheritCpuset : undefined);
+      if (hasCpuset) (isNew ? initialiseCpuset : inheritCpuset)(hostPath);
+    } catch (error) {
+      if (isNew) removeQuietly(place.nested);
+      if (!this.#bearsRefusals || !isRefusal(error)) throw makeError(hostPath, error);
+      this.#refused.add(place);
+      return false;
+    }
+    if (isNew) return true;
+    if (hasProcesses(hostPath)) throw notEmptyError(hostPath, processesOf(hostPath).length);
+    if (place.controllers.includes("freezer") && isGroupFrozen(hostPath)) throw frozenError(hostPath);
+    return false;
+  }
+
+  openProcs(): CgroupDescriptors {
+    const procs: { controller: string; fd: number }[] = [];
+    try {
+      for (const place of this.#options.places) {
+        procs.push({ controller: place.controllers[0] ?? "", fd: this.#openProcs(place) });
+      }
+    } catch (error) {
+      for (const { fd } of procs) closeSync(fd);
+      throw error;
+    }
+    return { procs, directoryFd: null };
+  }
+
+  #openProcs(place: V1Place): number {
+    if (this.#refused.has(place)) return openSync("/dev/null", constants.O_WRONLY);
+    try {
+      return openSync(`${leafPath(place.nested)}/cgroup.procs`, constants.O_WRONLY);
+    } catch (error) {
+      if (this.#bearsRefusals && (isGone(error) || isRefusal(error))) return openSync("/dev/null", constants.O_WRONLY);
+      throw error;
+    }
+  }
+
+  /** Whether a hierarchy that the host's permissions deny is done without: nobody asked for this path. */
+  get #bearsRefusals(): boolean {
+    return this.#options.rootless && this.#options.isDefaultPath;
+  }
+
+  async apply(resources: LinuxResources | undefined): Promise<void> {
+    const devices = deviceListWrites(deviceList(deviceRules(resources?.devices)), null);
+    this.#writeDevices(devices);
+    writeLimits(this.#limits(resources), this.#writer);
+  }
+
+  async update(resources: LinuxResources): Promise<void> {
+    const limits = this.#limits(resources);
+    if (resources.memory !== undefined) {
+      checkMemoryUsage(resources.memory, () => readTextIfExists(`${this.hostPaths.memory}/memory.usage_in_bytes`));
+    }
+    writeLimits(limits, this.#writer);
+    if (resources.devices === undefined) return;
+    const target = deviceList(deviceRules(resources.devices));
+    const current = readTextIfExists(`${this.hostPaths.devices}/devices.list`);
+    this.#writeDevices(deviceListWrites(target, current === undefined ? null : parseDeviceList(current)));
+  }
+
+  /** In a user namespace the kernel refuses device lists, and with them mknod(2): nothing is lost by doing without. */
+  #writeDevices(writes: readonly PlannedWrite[]): void {
+    if (this.hostPaths.devices === undefined && this.#options.rootless) return;
+    try {
+      writeLimits(writes, this.#writer);
+    } catch (error) {
+      if (!this.#options.rootless) throw error;
+    }
+  }
+
+  readonly #writer = {
+    directoryOf: (write: PlannedWrite): string => {
+      const place = this.#options.places.find(({ controllers }) => controllers.includes(write.controller));
+      if (place === undefined) throw missingController(write);
+      if (this.#refused.has(place)) throw refusedController(write);
+      return leafPath(place.nested);
+    },
+    explain: (write: PlannedWrite, hostPath: string, error: unknown): RunletError | undefined =>
+      explainMemoryLimit(write, hostPath, error),
+  };
+
+  processes(): readonly number[] {
+    return processesOf(this.#membersPath());
+  }
+
+  /** Any hierarchy lists the processes; one with a stop or kill of its own is asked where there is one. */
+  #membersPath(): string {
+    const { "": unified, freezer, devices } = this.hostPaths;
+    return unified ?? freezer ?? devices ?? Object.values(this.hostPaths)[0] ?? "";
+  }
+
+  async kill(signal: number = SIGKILL): Promise<void> {
+    if (signal === SIGKILL && this.#killAtOnce()) {
+      // What is stopped dies when it goes on.
+      if (this.isFrozen()) await this.thaw();
+      return;
+    }
+    const wasFrozen = this.isFrozen();
+    const canFreeze = this.hostPaths.freezer !== undefined && this.exists();
+    // Stopped, no process can fork out of the list between reading and signalling.
+    if (canFreeze && !wasFrozen) await this.freeze();
+    try {
+      signalAll(this.processes(), signal);
+    } finally {
+      if (canFreeze && (!wasFrozen || signal === SIGKILL)) await this.thaw();
+    }
+  }
+
+  /** `cgroup.kill` of the unified hierarchy, on hybrid hosts since Linux 5.14. */
+  #killAtOnce(): boolean {
+    const unified = this.hostPaths[""];
+    if (unified === undefined) return false;
+    try {
+      writeValue(`${unified}/cgroup.kill`, "1");
+      return true;
+    } catch (error) {
+      if (isGone(error) || isRefusal(error)) return false;
+      throw error;
+    }
+  }
+
+  async freeze(): Promise<void> {
+    await freezeGroup(this.#freezerPath());
+  }
+
+  async thaw(): Promise<void> {
+    thawGroup(this.#freezerPath());
+  }
+
+  #freezerPath(): string {
+    const { freezer } = this.hostPaths;
+    if (freezer !== undefined) return freezer;
+    throw new RunletError("ERR_RUNLET_CGROUP", "cannot pause: this host has no freezer controller", {
+      hint: "mount the freezer controller below /sys/fs/cgroup",
+    });
+  }
+
+  isFrozen(): boolean {
+    return this.hostPaths.freezer !== undefined && isGroupFrozen(this.hostPaths.freezer);
+  }
+
+  exists(): boolean {
+    return readTextIfExists(`${this.#membersPath()}/cgroup.procs`) !== undefined;
+  }
+
+  stats(): CgroupStats {
+    if (!this.exists()) throw goneError(this.#membersPath());
+    return readStats(this.hostPaths);
+  }
+
+  oomKillCount(): number {
+    return this.hostPaths.memory === undefined ? 0 : countOomKills(this.hostPaths.memory);
+  }
+
+  events(signal?: AbortSignal): AsyncIterable<CgroupEvent> {
+    const { memory: memoryPath, "": unifiedPath } = this.hostPaths;
+    return watchGroup({ memoryPath, unifiedPath, membersPath: this.#membersPath() }, signal);
+  }
+
+  async delete(): Promise<void> {
+    await removeGroups(this.#options.places.map((place) => leafPath(place.nested)));
+    for (const place of this.#options.places) removeMarkedParents(place.nested);
+  }
+
+  toState(): CgroupState {
+    return {
+      driver: "v1",
+      path: this.path,
+      cgroup_paths: this.hostPaths,
+      rootless: this.#options.rootless,
+      isDefaultPath: this.#options.isDefaultPath,
+    };
+  }
+}
+
+function removeQuietly(nested: NestedPath): void {
+  try {
+    rmdirSync(leafPath(nested));
+  } catch {
+    // The error that made us clean up is the one to tell.
+  }
+  removeMarkedParents(nested);
+}
+
+function missingController(write: PlannedWrite): RunletError {
+  return new RunletError(
+    "ERR_RUNLET_CGROUP",
+    `cannot set ${write.file}: this host has no ${write.controller} controller of cgroup v1`,
+    {
+      pointer: write.from.startsWith("/") ? write.from : undefined,
+      hint: `mount the ${write.controller} controller, or remove the field`,
+    },
+  );
+}
+
+function refusedController(write: PlannedWrite): RunletError {
+  return new RunletError(
+    "ERR_RUNLET_CGROUP",
+    `cannot set ${write.controller} limit: container could not join or create cgroup`,
+    {
+      pointer: write.from.startsWith("/") ? write.from : undefined,
+      hint: "run as root, or have a control group delegated to the user and name it in cgroupsPath",
+    },
+  );
+}

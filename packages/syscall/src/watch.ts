@@ -5,9 +5,11 @@ interface WatchBinding {
   startWatching(callback: (fd: number, events: number) => void): number;
   watch(fd: number, events: number): number;
   unwatch(fd: number): number;
+  createEventFd(): number;
 }
 
 const EPOLLIN = 0x001;
+const EPOLLPRI = 0x002;
 const EPOLLOUT = 0x004;
 
 interface Waiter {
@@ -49,6 +51,24 @@ export function waitReadable(fd: number, signal?: AbortSignal): Promise<void> {
 /** Waits until a descriptor can be written; otherwise as {@link waitReadable}. */
 export function waitWritable(fd: number, signal?: AbortSignal): Promise<void> {
   return wait(fd, EPOLLOUT, signal);
+}
+
+/**
+ * Waits until a descriptor has an exceptional condition (EPOLLPRI): a file of a control group or of /proc/pressure has changed
+ * since it was last read from its beginning. Otherwise as {@link waitReadable}.
+ */
+export function waitPriority(fd: number, signal?: AbortSignal): Promise<void> {
+  return wait(fd, EPOLLPRI, signal);
+}
+
+/**
+ * eventfd(2), close-on-exec and not blocking: 8 bytes can be read once the kernel has signalled it.
+ *
+ * @returns a descriptor that the caller closes.
+ * @throws {@link SyscallError}
+ */
+export function createEventFd(): number {
+  return check(binding<WatchBinding>().createEventFd(), "eventfd2");
 }
 
 async function wait(fd: number, events: number, signal: AbortSignal | undefined): Promise<void> {

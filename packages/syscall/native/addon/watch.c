@@ -120,9 +120,16 @@ static napi_value unwatch(napi_env env, napi_callback_info info) {
   return number_value(env, 0);
 }
 
+/* createEventFd() -> fd: a counter for the kernel to count up, that does not block */
+static napi_value create_event_fd(napi_env env, napi_callback_info info) {
+  (void)info;
+  return result_value(env, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
 const struct export_entry watch_exports[] = {
     {"startWatching", start_watching},
     {"watch", watch},
     {"unwatch", unwatch},
+    {"createEventFd", create_event_fd},
     {0},
 };

@@ -1,29 +1,8 @@
 import { quote, RunletError } from "@runlet/errors";
+import { rlimitTypes } from "@runlet/spec";
 import { type Context, isInUserNamespace } from "./context.ts";
 import type { RaiseRlimit, SetRlimit } from "./operation.ts";
 import { pointerTo } from "./pointer.ts";
-
-/** Numbers of the resources, `<asm-generic/resource.h>`. */
-const rlimitResources: ReadonlyMap<string, number> = new Map(
-  [
-    "RLIMIT_CPU",
-    "RLIMIT_FSIZE",
-    "RLIMIT_DATA",
-    "RLIMIT_STACK",
-    "RLIMIT_CORE",
-    "RLIMIT_RSS",
-    "RLIMIT_NPROC",
-    "RLIMIT_NOFILE",
-    "RLIMIT_MEMLOCK",
-    "RLIMIT_AS",
-    "RLIMIT_LOCKS",
-    "RLIMIT_SIGPENDING",
-    "RLIMIT_MSGQUEUE",
-    "RLIMIT_NICE",
-    "RLIMIT_RTPRIO",
-    "RLIMIT_RTTIME",
-  ].map((name, number) => [name, number]),
-);
 
 /** The limits of the process in two steps. */
 export interface RlimitOperations {
@@ -40,11 +19,12 @@ export function rlimitOperations(context: Context): RlimitOperations {
   const set = (context.process.rlimits ?? []).map((rlimit, index): SetRlimit => {
     const from = pointerTo("process", "rlimits", index);
     const name = rlimit.type;
-    const resource = rlimitResources.get(name);
-    if (resource === undefined) {
+    // The list is in the order of the kernel's numbers.
+    const resource = (rlimitTypes as readonly string[]).indexOf(name);
+    if (resource < 0) {
       throw new RunletError("ERR_RUNLET_PROCESS", `unknown resource limit ${quote(name)}`, {
         pointer: `${from}/type`,
-        hint: `one of ${[...rlimitResources.keys()].join(", ")}`,
+        hint: `one of ${rlimitTypes.join(", ")}`,
       });
     }
     if (seen.has(name)) throw new RunletError("ERR_RUNLET_PROCESS", `a second ${name}`, { pointer: `${from}/type` });

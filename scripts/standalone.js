@@ -10,13 +10,15 @@ const bun = join(root, "node_modules", "@oven", `bun-linux-${process.arch}`, "bi
 const prebuilds = join(root, "packages", "syscall", "prebuilds", `linux-${process.arch}`);
 
 /**
- * Without the two autoload switches, a bunfig.toml or .env in the current directory, which is often somebody else's
+ * Split, so that a command loads its own code and no other's: 0.9 of 5.6 ms for `--version`. Without the two autoload switches, a bunfig.toml or .env in the current directory, which is often somebody else's
  * bundle, would run code or set variables as root. The condition takes every package by its sources.
  */
 const flags = [
   "--compile",
   "--minify",
   "--bytecode",
+  "--format=esm",
+  "--splitting",
   "--no-compile-autoload-dotenv",
   "--no-compile-autoload-bunfig",
   "--conditions=@runlet/source",

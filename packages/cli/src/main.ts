@@ -1,12 +1,12 @@
 #!/usr/bin/env node
-import { basename } from "node:path";
 import { RunletError } from "@runlet/errors";
 import { isTerminal, print, printError, writeAll } from "./output.ts";
 import { runProgram } from "./program.ts";
 
 /** In a standalone executable argv[0] as it was given; with npm the link in the directory of commands. */
 function programName(): string {
-  const name = basename(process.versions.bun === undefined ? (process.argv[1] ?? "") : process.argv0);
+  const path = process.versions.bun === undefined ? (process.argv[1] ?? "") : process.argv0;
+  const name = path.slice(path.lastIndexOf("/") + 1);
   return name === "" || name === "main.js" || name === "node" || name === "bun" ? "runlet" : name;
 }
 

@@ -20,9 +20,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 /** What bash offers for the last word. */
 function complete(...words: string[]): string[] {
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: bash expands it
-  const script =
-    'source ./completion; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _runlet; printf "%s\\n" "${COMPREPLY[@]}"';
+  const script = `source ./completion; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _runlet; printf "%s\\n" "\${COMPREPLY[@]}"`;
   const output = execFileSync("bash", ["--norc", "-c", script, "bash", ...words], { cwd: directory, encoding: "utf8" });
   return output.split("\n").filter(Boolean);
 }

@@ -1,1 +1,14 @@
-export {};
+export { Container } from "./container.ts";
+export { checkContainerId } from "./container-id.ts";
+export type {
+  ContainerState,
+  ContainerStatus,
+  ContainerStreams,
+  CreateOptions,
+  ExitInfo,
+  RuntimeOptions,
+  Stdio,
+  Warning,
+} from "./options.ts";
+export { type PlanOptions, Runtime } from "./runtime.ts";
+export { signalName, signalNumber } from "./signal-name.ts";

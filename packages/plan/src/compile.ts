@@ -66,7 +66,6 @@ function phasesOf(context: Context): readonly Phase[] {
         ...finalPropagation(context),
         ...hostNames(context),
         ...sysctlOperations(context),
-        ...coveredPaths(context),
         ...schedulingOperations(context),
         ...labelOperations(context),
         ...rlimits.raise,
@@ -110,6 +109,8 @@ function inNamespaces(context: Context): readonly Operation[] {
     ...hookOperations(spec, "createRuntime"),
     ...consoleOperations(context),
     ...hookOperations(spec, "createContainer"),
+    // The host's null device can be bound as long as its mount is in the namespace: before the pivot.
+    ...coveredPaths(context),
     ...sealing,
     ...readonlyRoot(context),
     enterRoot(context),

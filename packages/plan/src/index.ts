@@ -7,7 +7,7 @@ export {
   operationCodes,
 } from "./encode.ts";
 export { formatPlan, type JsonValue, planToJson } from "./format.ts";
-export { poststopHooks } from "./hooks.ts";
+export { hookOperations, poststopHooks } from "./hooks.ts";
 export type { HostCgroupHierarchy, HostCgroups, HostFacts } from "./host-facts.ts";
 export {
   type CapabilityName,

@@ -1,16 +1,29 @@
 export { helperHostPath } from "./binding.ts";
+export {
+  bpfAttachDeviceProgram,
+  bpfDetachDeviceProgram,
+  bpfLoadDeviceProgram,
+  bpfOpenProgram,
+  bpfProgramName,
+  bpfQueryDevicePrograms,
+} from "./bpf.ts";
 export * from "./extended-attribute.ts";
 export * from "./file.ts";
 export * from "./file-flags.ts";
 export type * from "./file-types.ts";
+export { cloneTree, mapTreeIds } from "./mount.ts";
 export {
   type ChildExit,
   type ChildProcess,
   duplicate,
+  getResourceLimit,
   type HelperOptions,
   openPidfd,
+  type ResourceLimit,
   sendSignal,
   setChildSubreaper,
+  setNonblocking,
+  setResourceLimit,
   startHelper,
   tryLock,
   waitAnyChild,
@@ -44,4 +57,4 @@ export {
   type TerminalRelayOptions,
   type WindowSize,
 } from "./terminal.ts";
-export { waitReadable, waitWritable } from "./watch.ts";
+export { createEventFd, waitPriority, waitReadable, waitWritable } from "./watch.ts";

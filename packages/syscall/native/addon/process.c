@@ -207,6 +207,15 @@ static napi_value duplicate(napi_env env, napi_callback_info info) {
   return result_value(env, fcntl(fd, F_DUPFD_CLOEXEC, lowest));
 }
 
+/* setNonblocking(fd): 0 | -errno. Of the open file, so of every descriptor that shares it. */
+static napi_value set_nonblocking(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  int fd = arg_int(&args, 0);
+  if (args_failed(&args)) return NULL;
+  int flags = fcntl(fd, F_GETFL);
+  return result_value(env, flags < 0 ? flags : fcntl(fd, F_SETFL, flags | O_NONBLOCK));
+}
+
 const struct export_entry process_exports[] = {
     {"startHelper", start_helper_export},
     {"waitPidfd", wait_pidfd},
@@ -216,5 +225,6 @@ const struct export_entry process_exports[] = {
     {"setChildSubreaper", set_child_subreaper},
     {"flock", flock_export},
     {"duplicate", duplicate},
+    {"setNonblocking", set_nonblocking},
     {0},
 };

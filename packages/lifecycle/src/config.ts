@@ -1,0 +1,93 @@
+import { readFileSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { errnoMessage, quote, RunletError } from "@runlet/errors";
+import type { Spec } from "@runlet/spec";
+import { formatIssue, toRunletError, validateConfig, validateSpec } from "@runlet/validator";
+import type { Warning } from "./options.ts";
+
+/** What {@link loadConfig} needs. */
+export interface ConfigRequest {
+  readonly bundle: string;
+  readonly config?: Spec | undefined;
+  readonly configPath?: string | undefined;
+  readonly onWarning: (warning: Warning) => void;
+}
+
+/** A config that has passed validation, and where it belongs. */
+export interface LoadedConfig {
+  readonly spec: Spec;
+  /** Absolute path of the bundle. */
+  readonly bundleHostPath: string;
+  /** Absolute path of the root file system. */
+  readonly rootHostPath: string;
+}
+
+/**
+ * Reads and validates the config of a bundle.
+ *
+ * @throws RunletError `ERR_RUNLET_BUNDLE`, `ERR_RUNLET_CONFIG_MISSING`, `ERR_RUNLET_CONFIG_SYNTAX`,
+ *   `ERR_RUNLET_CONFIG_INVALID`, `ERR_RUNLET_ROOTFS`.
+ */
+export function loadConfig({ bundle, config, configPath, onWarning }: ConfigRequest): LoadedConfig {
+  const bundleHostPath = resolve(bundle);
+  checkBundle(bundle, bundleHostPath);
+  const { spec, issues } =
+    config === undefined
+      ? validateConfig(readConfig(configPath === undefined ? join(bundleHostPath, "config.json") : resolve(configPath)))
+      : validateSpec(config);
+  const error = toRunletError(issues);
+  if (error !== undefined || spec === undefined) throw error ?? new Error("a config without errors has no value");
+  for (const issue of issues) {
+    const hint = issue.hint === undefined ? "" : ` (${issue.hint})`;
+    onWarning({ message: `${formatIssue(issue)}${hint}`, pointer: issue.pointer });
+  }
+  const rootHostPath = resolve(bundleHostPath, spec.root?.path ?? "rootfs");
+  checkRoot(rootHostPath);
+  return { spec, bundleHostPath, rootHostPath };
+}
+
+function checkBundle(given: string, bundleHostPath: string): void {
+  try {
+    if (statSync(bundleHostPath).isDirectory()) return;
+    throw Object.assign(new Error("not a directory"), { code: "ENOTDIR" });
+  } catch (cause) {
+    const code = String((cause as NodeJS.ErrnoException).code);
+    throw new RunletError("ERR_RUNLET_BUNDLE", `chdir ${given}: ${errnoMessage(code)}`, {
+      errno: code,
+      syscall: "chdir",
+      hint: "a bundle is a directory that holds config.json and a root filesystem: --bundle names it",
+      cause,
+    });
+  }
+}
+
+function readConfig(configHostPath: string): Uint8Array {
+  try {
+    return readFileSync(configHostPath);
+  } catch (cause) {
+    const code = String((cause as NodeJS.ErrnoException).code);
+    const isMissing = code === "ENOENT";
+    throw new RunletError(
+      isMissing ? "ERR_RUNLET_CONFIG_MISSING" : "ERR_RUNLET_BUNDLE",
+      isMissing
+        ? `JSON specification file config.json not found: ${quote(configHostPath)}`
+        : `${quote(configHostPath)} cannot be read: ${errnoMessage(code)}`,
+      { errno: code, syscall: "open", hint: "`runlet spec` writes one, `runlet bundle` makes a whole bundle", cause },
+    );
+  }
+}
+
+function checkRoot(rootHostPath: string): void {
+  let code = "ENOTDIR";
+  try {
+    if (statSync(rootHostPath).isDirectory()) return;
+  } catch (error) {
+    code = String((error as NodeJS.ErrnoException).code);
+  }
+  throw new RunletError("ERR_RUNLET_ROOTFS", `the root filesystem ${quote(rootHostPath)}: ${errnoMessage(code)}`, {
+    pointer: "/root/path",
+    errno: code,
+    syscall: "stat",
+    hint: "root.path is relative to the bundle; it must be a directory",
+  });
+}

@@ -1,0 +1,50 @@
+import { readFileSync } from "node:fs";
+import type { Cgroup } from "@runlet/cgroups";
+import type { ContainerState, ContainerStatus } from "./options.ts";
+import { isAlive, isHelper } from "./process-status.ts";
+import type { StateRecord } from "./state-record.ts";
+
+/** Where a container is in its life, from its record and what the kernel says of its process. */
+export function statusOf(record: StateRecord, cgroup: Cgroup | null): ContainerStatus {
+  const { init_process_pid: pid, init_process_start: startTime } = record;
+  if (pid === 0) return "creating";
+  if (!isAlive(pid, startTime)) return "stopped";
+  if (isHelper(pid)) return "created";
+  return cgroup?.isFrozen() ? "paused" : "running";
+}
+
+/** What `state` and `list` print. */
+export function stateOf(record: StateRecord, status: ContainerStatus): ContainerState {
+  return {
+    ociVersion: record.ociVersion,
+    id: record.id,
+    pid: status === "stopped" || status === "creating" ? 0 : record.init_process_pid,
+    status,
+    bundle: record.bundle,
+    rootfs: record.rootfs,
+    created: record.created,
+    owner: userName(record.ownerUid),
+    ...(record.annotations === undefined ? {} : { annotations: record.annotations }),
+  };
+}
+
+const userNames = new Map<number, string>();
+
+function userName(uid: number): string {
+  let name = userNames.get(uid);
+  if (name === undefined) {
+    name = findUserName(uid);
+    userNames.set(uid, name);
+  }
+  return name;
+}
+
+function findUserName(uid: number): string {
+  try {
+    const lines = readFileSync("/etc/passwd", "utf8").split("\n");
+    const line = lines.find((candidate) => candidate.split(":")[2] === String(uid));
+    return line?.split(":")[0] ?? String(uid);
+  } catch {
+    return String(uid);
+  }
+}

@@ -1,0 +1,354 @@
+import { closeSync } from "node:fs";
+import type { Readable, Writable } from "node:stream";
+import type { Cgroup } from "@runlet/cgroups";
+import { cgroupFromState } from "@runlet/cgroups";
+import { RunletError, SyscallError } from "@runlet/errors";
+import { type Hook, type HookKind, hookOperations } from "@runlet/plan";
+import { type ChildExit, type ChildProcess, openPidfd, sendSignal, waitPidfd, waitReadable } from "@runlet/syscall";
+import { stateOf, statusOf } from "./container-status.ts";
+import { type HookState, runHook } from "./hook-runner.ts";
+import { hostLayout } from "./host.ts";
+import type { ContainerState, ContainerStatus, ContainerStreams, ExitInfo, Warning } from "./options.ts";
+import { isAlive } from "./process-status.ts";
+import { signalName, signalNumber } from "./signal-name.ts";
+import { startProcess } from "./start.ts";
+import type { StateDirectory } from "./state-directory.ts";
+import type { StateRecord } from "./state-record.ts";
+
+/** What a {@link Container} is made of. */
+export interface ContainerParts {
+  readonly directory: StateDirectory;
+  /** Null when its creation ended before there was one. */
+  readonly record: StateRecord | null;
+  readonly warn: (warning: Warning) => void;
+  /** Its process, if it is this process's child; the pidfd becomes the container's. */
+  readonly child?: ChildProcess;
+  readonly streams?: ContainerStreams | null;
+  /** The main end of its terminal, which becomes the container's. */
+  readonly terminalFd?: number | null;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const SIGKILL = 9;
+const SIGTERM = 15;
+const deleteTimeoutMs = 10_000;
+
+/**
+ * One container. `Runtime.create` and `Runtime.load` give it; any number of objects, in any number of processes, may stand
+ * for the same container. Disposing it kills and deletes the container.
+ */
+export class Container implements AsyncDisposable {
+  readonly id: string;
+  readonly #directory: StateDirectory;
+  readonly #record: StateRecord | null;
+  readonly #warn: (warning: Warning) => void;
+  readonly #streams: ContainerStreams | null;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: () => void;
+  #child: ChildProcess | null;
+  #terminalFd: number | null;
+  #exit: ChildExit | null = null;
+  #oomKilled = false;
+  #cgroup: Cgroup | null | undefined;
+
+  /** For `Runtime` only. */
+  constructor({ directory, record, warn, child, streams, terminalFd, signal }: ContainerParts) {
+    this.id = directory.id;
+    this.#directory = directory;
+    this.#record = record;
+    this.#warn = warn;
+    this.#child = child ?? null;
+    this.#streams = streams ?? null;
+    this.#terminalFd = terminalFd ?? null;
+    this.#signal = signal;
+    this.#onAbort = () => {
+      this.delete({ force: true }).catch((error: unknown) => this.#warn({ message: messageOf(error) }));
+    };
+    if (signal?.aborted) this.#onAbort();
+    else signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** Process id of the container's process in this pid namespace; 0 when there is none yet. */
+  get pid(): number {
+    return this.#record?.init_process_pid ?? 0;
+  }
+
+  /** Standard input of a container created with `stdio: "pipe"`. @throws RunletError `ERR_RUNLET_USAGE` for others. */
+  get stdin(): Writable {
+    return this.#requireStreams().stdin;
+  }
+
+  /** Standard output, as {@link stdin}. */
+  get stdout(): Readable {
+    return this.#requireStreams().stdout;
+  }
+
+  /** Standard error, as {@link stdin}. */
+  get stderr(): Readable {
+    return this.#requireStreams().stderr;
+  }
+
+  /**
+   * Takes the main end of the container's terminal, for a config with `process.terminal` and no console socket.
+   *
+   * @returns its descriptor, from then on the caller's.
+   * @throws RunletError `ERR_RUNLET_TERMINAL` when there is none, or it has been taken.
+   */
+  takeTerminal(): number {
+    const fd = this.#terminalFd;
+    if (fd === null) {
+      throw new RunletError("ERR_RUNLET_TERMINAL", `container ${this.id} has no terminal to take`, {
+        hint: "set process.terminal in the config, and give no console socket",
+      });
+    }
+    this.#terminalFd = null;
+    return fd;
+  }
+
+  /** Where the container is in its life. */
+  async state(): Promise<ContainerState> {
+    const record = this.#freshRecord();
+    return stateOf(record, this.#status(record));
+  }
+
+  /**
+   * Executes the container's process, and returns when that has taken place and the poststart hooks have run.
+   *
+   * @throws RunletError `ERR_RUNLET_STATE` when it is not `created`, `ERR_RUNLET_EXEC` when the kernel cannot execute it,
+   *   `ERR_RUNLET_HOOK`; the container is stopped then.
+   */
+  async start(): Promise<void> {
+    const record = this.#freshRecord();
+    using lock = await this.#directory.lock();
+    const status = this.#status(record);
+    if (status !== "created") throw this.#cannotStart(status);
+    await startProcess(lock.directoryFd, record, this.#hookState(record, "created"));
+    this.#directory.removeStartSocket();
+    await this.#runHooks(record, "poststart", "running");
+  }
+
+  /**
+   * Waits until the container's process has ended. For a container that another process created it is only known that it
+   * has ended: `exitCode` and `signal` are null.
+   */
+  async wait(): Promise<ExitInfo> {
+    if (this.#exit === null) {
+      if (this.#child === null) return await this.#waitForAnothers();
+      for (;;) {
+        const exit = waitPidfd(this.#child.pidfd);
+        if (exit !== null) {
+          this.#collect(exit);
+          break;
+        }
+        await waitReadable(this.#child.pidfd);
+        if (this.#exit !== null) break;
+      }
+    }
+    return this.#exitInfo();
+  }
+
+  /**
+   * Sends a signal to the container's process; `all` sends it to every process of its control group. Where it has no pid
+   * namespace of its own, SIGKILL goes to all, since nothing else would end them.
+   *
+   * @param signal - name or number. Default SIGTERM.
+   * @throws RunletError `ERR_RUNLET_STATE` ("container not running") when it has ended, `ERR_RUNLET_INVALID_SIGNAL`.
+   */
+  async kill(signal: string | number = SIGTERM, options: { readonly all?: boolean } = {}): Promise<void> {
+    const number = signalNumber(signal);
+    const record = this.#freshRecord();
+    const cgroup = this.#cgroupOf(record);
+    if (options.all) {
+      await cgroup?.kill(number);
+      return;
+    }
+    if (!this.#signalInit(record, number)) {
+      throw new RunletError("ERR_RUNLET_STATE", "container not running", {
+        hint: `it has stopped: runlet delete ${this.id} removes it`,
+      });
+    }
+    if (number === SIGKILL && !hasOwnPidNamespace(record)) await cgroup?.kill(SIGKILL);
+  }
+
+  /**
+   * Removes the container. One that has stopped or was never started goes at once; `force` kills a running one first, and
+   * takes away what an interrupted creation or deletion left.
+   *
+   * @throws RunletError `ERR_RUNLET_STATE` when it is running and `force` is not given.
+   */
+  async delete(options: { readonly force?: boolean } = {}): Promise<void> {
+    const record = this.#directory.read();
+    if (record !== null) await this.#destroy(record, options.force ?? false);
+    this.#directory.remove();
+    this.#close();
+  }
+
+  /** Kills and deletes the container; one that is gone is no error. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.delete({ force: true });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  async #destroy(record: StateRecord, force: boolean): Promise<void> {
+    const status = this.#status(record);
+    if ((status === "running" || status === "paused") && !force) {
+      throw new RunletError("ERR_RUNLET_STATE", `cannot delete container ${this.id} that is not stopped: ${status}`, {
+        hint: `end it first: runlet kill ${this.id} KILL; or runlet delete --force ${this.id}`,
+      });
+    }
+    using _lock = await this.#directory.lock();
+    const cgroup = this.#cgroupOf(record);
+    this.#signalInit(record, SIGKILL);
+    if (cgroup?.isFrozen()) await cgroup.thaw();
+    await this.#awaitEnd(record);
+    if (!hasOwnPidNamespace(record)) await cgroup?.kill(SIGKILL);
+    await cgroup?.delete();
+    await this.#runHooks(record, "poststop", "stopped");
+  }
+
+  async #awaitEnd(record: StateRecord): Promise<void> {
+    if (this.#child !== null) {
+      await this.wait();
+      return;
+    }
+    const { init_process_pid: pid, init_process_start: startTime } = record;
+    if (pid === 0) return;
+    const deadline = Date.now() + deleteTimeoutMs;
+    for (let delayMs = 1; isAlive(pid, startTime); delayMs = Math.min(delayMs * 2, 50)) {
+      if (Date.now() > deadline) {
+        throw new RunletError("ERR_RUNLET_TIMEOUT", `process ${pid} of container ${this.id} does not end`, {
+          hint: "it may wait in the kernel (state D), for a device or a network file system",
+        });
+      }
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+    }
+  }
+
+  #collect(exit: ChildExit): void {
+    this.#exit = exit;
+    this.#oomKilled = (this.#cgroupOf(this.#record)?.oomKillCount() ?? 0) > 0;
+  }
+
+  #exitInfo(): ExitInfo {
+    const { exitCode = null, signalNumber: number = null } = this.#exit ?? {};
+    return { exitCode, signal: number === null ? null : signalName(number), oomKilled: this.#oomKilled };
+  }
+
+  async #waitForAnothers(): Promise<ExitInfo> {
+    const record = this.#freshRecord();
+    try {
+      const pidfd = openPidfd(record.init_process_pid);
+      try {
+        if (isAlive(record.init_process_pid, record.init_process_start)) await waitReadable(pidfd);
+      } finally {
+        closeSync(pidfd);
+      }
+    } catch (error) {
+      if (!(error instanceof SyscallError) || error.code !== "ESRCH") throw error;
+    }
+    return { exitCode: null, signal: null, oomKilled: (this.#cgroupOf(record)?.oomKillCount() ?? 0) > 0 };
+  }
+
+  /** @returns whether the process was there to be signalled. */
+  #signalInit(record: StateRecord, number: number): boolean {
+    const { init_process_pid: pid, init_process_start: startTime } = record;
+    if (pid === 0 || this.#exit !== null) return false;
+    try {
+      // Opened first and looked at then: from the descriptor on it cannot be another process.
+      const pidfd = this.#child?.pidfd ?? openPidfd(pid);
+      try {
+        if (!isAlive(pid, startTime)) return false;
+        sendSignal(pidfd, number);
+        return true;
+      } finally {
+        if (pidfd !== this.#child?.pidfd) closeSync(pidfd);
+      }
+    } catch (error) {
+      if (error instanceof SyscallError && error.code === "ESRCH") return false;
+      throw error;
+    }
+  }
+
+  async #runHooks(record: StateRecord, kind: HookKind, status: HookState["status"]): Promise<void> {
+    const hooks: readonly Hook[] = hookOperations(record.config, kind);
+    for (const hook of hooks) {
+      try {
+        await runHook(hook, this.#hookState(record, status));
+      } catch (error) {
+        // runtime.md#lifecycle: after the start and after the deletion a failing hook is logged, and the rest run.
+        this.#warn({ message: messageOf(error), pointer: hook.from });
+      }
+    }
+  }
+
+  #hookState(record: StateRecord, status: HookState["status"]): HookState {
+    return {
+      ociVersion: record.ociVersion,
+      id: this.id,
+      status,
+      ...(status === "stopped" ? {} : { pid: record.init_process_pid }),
+      bundle: record.bundle,
+      ...(record.annotations === undefined ? {} : { annotations: record.annotations }),
+    };
+  }
+
+  #status(record: StateRecord): ContainerStatus {
+    return this.#exit === null ? statusOf(record, this.#cgroupOf(record)) : "stopped";
+  }
+
+  #cgroupOf(record: StateRecord | null): Cgroup | null {
+    if (this.#cgroup === undefined) {
+      const state = record?.cgroup ?? null;
+      this.#cgroup = state === null ? null : cgroupFromState(state, { layout: hostLayout() });
+    }
+    return this.#cgroup;
+  }
+
+  /** The record as it is on disk: another process may have deleted the container. */
+  #freshRecord(): StateRecord {
+    const record = this.#directory.read();
+    if (record !== null) return record;
+    throw new RunletError("ERR_RUNLET_STATE", `container ${this.id} was never completed`, {
+      hint: `remove what is left of it: runlet delete --force ${this.id}`,
+    });
+  }
+
+  #requireStreams(): ContainerStreams {
+    if (this.#streams !== null) return this.#streams;
+    throw new RunletError("ERR_RUNLET_USAGE", `container ${this.id} has no streams`, {
+      hint: 'create it with stdio: "pipe" and without a terminal',
+    });
+  }
+
+  #cannotStart(status: ContainerStatus): RunletError {
+    const message =
+      status === "stopped" ? "cannot start a container that has stopped" : "cannot start an already running container";
+    return new RunletError("ERR_RUNLET_STATE", message, {
+      hint: status === "stopped" ? `delete it and create it again: runlet delete ${this.id}` : undefined,
+    });
+  }
+
+  #close(): void {
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#child !== null) closeSync(this.#child.pidfd);
+    if (this.#terminalFd !== null) closeSync(this.#terminalFd);
+    this.#child = null;
+    this.#terminalFd = null;
+    this.#streams?.stdin.destroy();
+  }
+}
+
+function hasOwnPidNamespace(record: StateRecord): boolean {
+  return record.config.linux?.namespaces?.some(({ type, path }) => type === "pid" && !path) ?? false;
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof RunletError && error.code === "ERR_RUNLET_NOT_FOUND";
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,107 @@
+import { closeSync, constants, openSync } from "node:fs";
+import type { CgroupDescriptors } from "@runlet/cgroups";
+import { errnoMessage, quote, RunletError, SyscallError } from "@runlet/errors";
+import type { Descriptor, Plan } from "@runlet/plan";
+import { cloneTree, mapTreeIds } from "@runlet/syscall";
+import { openMappedNamespace } from "./mapped-namespace.ts";
+
+/** What the descriptors of a plan are opened from. */
+export interface DescriptorSources {
+  readonly plan: Plan;
+  /** The listening start socket, which stays the caller's. */
+  readonly startSocketFd: number;
+  /** `cgroup.procs` of each hierarchy; they stay the caller's. */
+  readonly cgroup: CgroupDescriptors | null;
+}
+
+/** The plan's descriptors in the order of their slots. */
+export interface OpenedDescriptors extends Disposable {
+  readonly fds: readonly number[];
+}
+
+/**
+ * Opens the descriptors that a plan hands over to the helper. Disposing closes those that were opened here.
+ *
+ * @throws RunletError with the pointer of the entry that a descriptor is for.
+ */
+export async function openDescriptors(sources: DescriptorSources): Promise<OpenedDescriptors> {
+  const fds: number[] = [];
+  const opened: number[] = [];
+  const close = () => opened.splice(0).forEach((fd) => closeSync(fd));
+  try {
+    for (const descriptor of sources.plan.descriptors) {
+      const { fd, isOurs } = await open(descriptor, sources, fds);
+      if (isOurs) opened.push(fd);
+      fds.push(fd);
+    }
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return { fds, [Symbol.dispose]: close };
+}
+
+async function open(
+  descriptor: Descriptor,
+  sources: DescriptorSources,
+  fds: readonly number[],
+): Promise<{ fd: number; isOurs: boolean }> {
+  switch (descriptor.kind) {
+    case "startSocket":
+      return { fd: sources.startSocketFd, isOurs: false };
+    case "cgroupProcs": {
+      const found = sources.cgroup?.procs.find(({ controller }) => controller === descriptor.controller);
+      if (found === undefined) throw new Error(`no cgroup.procs for the controller "${descriptor.controller}"`);
+      return { fd: found.fd, isOurs: false };
+    }
+    case "namespace":
+      return { fd: openNamespace(descriptor), isOurs: true };
+    case "idmap":
+      return { fd: await openMappedNamespace(descriptor), isOurs: true };
+    case "tree":
+      return { fd: openTree(descriptor, fds), isOurs: true };
+  }
+}
+
+function openNamespace({ hostPath, type, from }: Extract<Descriptor, { kind: "namespace" }>): number {
+  try {
+    return openSync(hostPath, constants.O_RDONLY);
+  } catch (cause) {
+    const errno = String((cause as NodeJS.ErrnoException).code);
+    throw new RunletError("ERR_RUNLET_NAMESPACE", `the ${type} namespace ${quote(hostPath)}: ${errnoMessage(errno)}`, {
+      pointer: `${from}/path`.replace("/path/path", "/path"),
+      syscall: "open",
+      errno,
+      hint: "the path must name a namespace, as /proc/PID/ns/… or a bind mount of one does",
+      cause,
+    });
+  }
+}
+
+function openTree(descriptor: Extract<Descriptor, { kind: "tree" }>, fds: readonly number[]): number {
+  const { hostPath, recursive, idmapSlot, from } = descriptor;
+  let treeFd: number | undefined;
+  try {
+    treeFd = cloneTree(hostPath, recursive);
+    const namespaceFd = idmapSlot == null ? undefined : fds[idmapSlot];
+    if (namespaceFd !== undefined) mapTreeIds(treeFd, namespaceFd, descriptor.idmapRecursive ?? false);
+    return treeFd;
+  } catch (cause) {
+    if (treeFd !== undefined) closeSync(treeFd);
+    if (!(cause instanceof SyscallError)) throw cause;
+    const isMapping = cause.syscall === "mount_setattr";
+    throw new RunletError(
+      "ERR_RUNLET_MOUNT",
+      `the source ${quote(hostPath)} cannot be ${isMapping ? "id-mapped" : "bound"}`,
+      {
+        pointer: from,
+        syscall: cause.syscall,
+        errno: cause.code,
+        hint: isMapping
+          ? "not every file system can be id-mapped, and a tree can be only once"
+          : "a relative source is relative to the bundle; it must exist on the host",
+        cause,
+      },
+    );
+  }
+}

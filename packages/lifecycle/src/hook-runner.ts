@@ -1,0 +1,48 @@
+import { errnoMessage, quote, RunletError } from "@runlet/errors";
+import type { Hook } from "@runlet/plan";
+import { type ProgramResult, runProgram } from "./program.ts";
+
+/** State of a container as hooks get it on standard input, runtime.md#state. */
+export interface HookState {
+  readonly ociVersion: string;
+  readonly id: string;
+  readonly status: "creating" | "created" | "running" | "stopped";
+  readonly pid?: number;
+  readonly bundle: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Runs a hook in the runtime's namespaces.
+ *
+ * @throws RunletError `ERR_RUNLET_HOOK` when it cannot be run, fails, or does not end in time.
+ */
+export async function runHook(hook: Hook, state: HookState): Promise<void> {
+  const start = `error running ${hook.kind} hook #${hook.index}`;
+  let result: ProgramResult;
+  try {
+    result = await runProgram({
+      hostPath: hook.path,
+      args: hook.args.length === 0 ? [hook.path] : hook.args,
+      env: hook.env,
+      cwd: state.bundle,
+      input: JSON.stringify(state),
+      timeoutMs: hook.timeoutMs,
+    });
+  } catch (cause) {
+    const errno = String((cause as NodeJS.ErrnoException).code);
+    throw new RunletError("ERR_RUNLET_HOOK", `${start}: ${quote(hook.path)}: ${errnoMessage(errno)}`, {
+      pointer: hook.from,
+      errno,
+      syscall: "execve",
+      hint: "a hook's path is a path of the host; it must be an executable file",
+      cause,
+    });
+  }
+  if (result.status === 0 && !result.isTimedOut) return;
+  const output = result.output === "" ? "" : `, output: ${quote(result.output)}`;
+  const how = result.isTimedOut
+    ? `${quote(hook.path)} did not end in ${hook.timeoutMs} ms and was killed`
+    : `exit status ${result.status}`;
+  throw new RunletError("ERR_RUNLET_HOOK", `${start}: ${how}${output}`, { pointer: hook.from });
+}

@@ -1,0 +1,64 @@
+import { closeSync, openSync } from "node:fs";
+import { CLONE_NEW, type Descriptor, encode, type Plan } from "@runlet/plan";
+import {
+  createMemoryFile,
+  SOCK_SEQPACKET,
+  sendSignal,
+  socketpair,
+  startHelper,
+  waitPidfd,
+  waitReadable,
+} from "@runlet/syscall";
+import { writeIdMappings } from "./id-mapping.ts";
+
+const SIGKILL = 9;
+
+/** A plan that does nothing but wait, for a process whose namespace alone is wanted. */
+const waitingPlan: Plan = {
+  version: 1,
+  descriptors: [],
+  phases: [
+    {
+      name: "inNamespaces",
+      operations: [
+        { op: "writeIdMappings", uidMappings: [], gidMappings: [], setgroups: null, method: "direct", from: "spec:" },
+      ],
+    },
+  ],
+};
+
+/**
+ * A user namespace that exists for its id maps alone, for a mount that is to have them (MOUNT_ATTR_IDMAP). The process in
+ * which it was made has ended when this returns.
+ *
+ * @returns its descriptor, the caller's.
+ * @throws RunletError `ERR_RUNLET_ID_MAPPING`
+ */
+export async function openMappedNamespace(descriptor: Extract<Descriptor, { kind: "idmap" }>): Promise<number> {
+  const { uidMappings, gidMappings, from } = descriptor;
+  const [ourFd, theirFd] = socketpair(SOCK_SEQPACKET);
+  const planFd = createMemoryFile("runlet-plan", encode(waitingPlan, { firstSlotFd: 5 }));
+  const nullFd = openSync("/dev/null", "r+");
+  try {
+    const fds = [nullFd, nullFd, nullFd, theirFd, planFd];
+    const child = startHelper({ fds, controlFd: 3, planFd: 4, cloneFlags: CLONE_NEW.user });
+    try {
+      await writeIdMappings(child.pid, {
+        op: "writeIdMappings",
+        uidMappings,
+        gidMappings,
+        setgroups: null,
+        method: "direct",
+        from,
+      });
+      return openSync(`/proc/${child.pid}/ns/user`, "r");
+    } finally {
+      sendSignal(child.pidfd, SIGKILL);
+      await waitReadable(child.pidfd);
+      waitPidfd(child.pidfd);
+      closeSync(child.pidfd);
+    }
+  } finally {
+    for (const fd of [ourFd, theirFd, planFd, nullFd]) closeSync(fd);
+  }
+}

@@ -1,0 +1,212 @@
+import { accessSync, constants, mkdirSync, readdirSync } from "node:fs";
+import { isAbsolute, join, resolve } from "node:path";
+import { type Cgroup, type CgroupManager, cgroupFromState, cgroupManager } from "@runlet/cgroups";
+import { errnoMessage, quote, RunletError } from "@runlet/errors";
+import { type CompileCgroup, compile, type Plan } from "@runlet/plan";
+import type { Spec } from "@runlet/spec";
+import { type LoadedConfig, loadConfig } from "./config.ts";
+import { Container } from "./container.ts";
+import { checkContainerId } from "./container-id.ts";
+import { stateOf, statusOf } from "./container-status.ts";
+import { createContainer } from "./create.ts";
+import { hostFacts, hostLayout, isInUserNamespace, readUidMap } from "./host.ts";
+import type { ContainerState, CreateOptions, RuntimeOptions, Warning } from "./options.ts";
+import { StateDirectory } from "./state-directory.ts";
+import type { StateRecord } from "./state-record.ts";
+
+/** Options of {@link Runtime.plan}. */
+export interface PlanOptions {
+  readonly bundle: string;
+  /** Default `plan`: it stands in the control group's path. */
+  readonly id?: string;
+  readonly config?: Spec;
+  readonly configPath?: string;
+  readonly noPivot?: boolean;
+  readonly noNewKeyring?: boolean;
+  readonly preserveFds?: number;
+}
+
+/**
+ * Makes and finds the containers of one state root. It holds nothing open and needs no closing; several may share a root,
+ * also in different processes.
+ */
+export class Runtime {
+  /** Directory of the containers' states. */
+  readonly root: string;
+  readonly #isDefaultRoot: boolean;
+  readonly #options: RuntimeOptions;
+
+  /** @throws RunletError `ERR_RUNLET_USAGE` for a rootless state root without XDG_RUNTIME_DIR. */
+  constructor(options: RuntimeOptions = {}) {
+    this.#options = options;
+    this.#isDefaultRoot = options.root === undefined;
+    this.root = resolve(options.root ?? defaultRoot());
+  }
+
+  /**
+   * Makes a container: everything but its own process, which waits to be executed.
+   *
+   * @param id - letters, digits, `_`, `+`, `-`, `.`; its name below the state root.
+   * @returns the container in the state `created`.
+   * @throws RunletError; nothing is left behind then.
+   */
+  async create(id: string, options: CreateOptions): Promise<Container> {
+    checkContainerId(id);
+    options.signal?.throwIfAborted();
+    const loaded = this.#load(options);
+    const cgroup = this.#cgroup(id, loaded.spec);
+    const plan = this.#compile(id, loaded, cgroup, options);
+    makeRoot(this.root);
+    const directory = new StateDirectory(this.root, id);
+    const request = { id, loaded, plan, cgroup, options, directory, isRootless: this.isRootless, warn: this.#warn };
+    return await createContainer(request);
+  }
+
+  /** @throws RunletError `ERR_RUNLET_NOT_FOUND`, `ERR_RUNLET_INVALID_ID`, `ERR_RUNLET_STATE` for a damaged record. */
+  async load(id: string): Promise<Container> {
+    checkContainerId(id);
+    const directory = new StateDirectory(this.root, id);
+    return new Container({ directory, record: directory.read(), warn: this.#warn });
+  }
+
+  /**
+   * The containers of the state root by id. Entries that cannot be read are warned of.
+   *
+   * @throws RunletError `ERR_RUNLET_USAGE` for a root that was given and is not there.
+   */
+  async list(): Promise<ContainerState[]> {
+    const states: ContainerState[] = [];
+    for (const id of this.#ids()) {
+      try {
+        const record = new StateDirectory(this.root, id).read();
+        if (record === null)
+          this.#warn({ message: `container ${id} was never completed: runlet delete --force ${id}` });
+        else states.push(stateOf(record, statusOf(record, cgroupOf(record))));
+      } catch (error) {
+        // Another command may have deleted it meanwhile.
+        if (!(error instanceof RunletError)) throw error;
+        if (error.code !== "ERR_RUNLET_NOT_FOUND") this.#warn({ message: error.message });
+      }
+    }
+    return states;
+  }
+
+  /**
+   * The plan of a bundle; nothing is made.
+   *
+   * @throws RunletError as {@link create} does for a config that cannot be carried out.
+   */
+  async plan(options: PlanOptions): Promise<Plan> {
+    const id = options.id ?? "plan";
+    checkContainerId(id);
+    const loaded = this.#load(options);
+    return this.#compile(id, loaded, this.#cgroup(id, loaded.spec), options);
+  }
+
+  /** Whether what an unprivileged user may not do is left out instead of refused. */
+  get isRootless(): boolean {
+    const { rootless = "auto" } = this.#options;
+    return rootless === "auto" ? process.geteuid?.() !== 0 || isInUserNamespace(readUidMap()) : rootless;
+  }
+
+  readonly #warn = (warning: Warning): void => this.#options.onWarning?.(warning);
+
+  #load({ bundle, config, configPath }: PlanOptions | CreateOptions): LoadedConfig {
+    return loadConfig({ bundle, config, configPath, onWarning: this.#warn });
+  }
+
+  #cgroup(id: string, spec: Spec): Cgroup | null {
+    const driver = this.#options.cgroupManager ?? "cgroupfs";
+    const layout = hostLayout();
+    if (driver === "disabled" || (layout.kind === "none" && this.isRootless)) return null;
+    const manager: CgroupManager = cgroupManager({ layout, driver, rootless: this.isRootless });
+    return manager.cgroup({ id, cgroupsPath: spec.linux?.cgroupsPath });
+  }
+
+  #compile(
+    id: string,
+    { spec, bundleHostPath }: LoadedConfig,
+    cgroup: Cgroup | null,
+    options: PlanOptions | CreateOptions,
+  ): Plan {
+    const { noPivot = false, noNewKeyring = false, preserveFds = 0 } = options;
+    checkPrivilege(spec);
+    const plan = compile(spec, hostFacts(), {
+      id,
+      bundleHostPath,
+      cgroup: cgroup === null ? null : compileCgroup(cgroup, spec),
+      noPivot,
+      noNewKeyring,
+      preserveFds,
+    });
+    for (const warning of plan.warnings ?? []) this.#warn(warning);
+    for (const warning of cgroup?.warnings(spec.linux?.resources) ?? []) this.#warn(warning);
+    return plan;
+  }
+
+  #ids(): string[] {
+    try {
+      return readdirSync(this.root, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => name)
+        .sort();
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      if (code === "ENOENT" && this.#isDefaultRoot) return [];
+      throw new RunletError("ERR_RUNLET_USAGE", `the state root ${quote(this.root)}: ${errnoMessage(String(code))}`, {
+        errno: String(code),
+        syscall: "open",
+        hint: "--root names the directory that was given when the containers were created",
+        cause,
+      });
+    }
+  }
+}
+
+function compileCgroup(cgroup: Cgroup, spec: Spec): CompileCgroup | null {
+  if (cgroup.driver === "disabled") return null;
+  return {
+    driver: cgroup.driver,
+    path: cgroup.path,
+    writes: cgroup.plan(spec.linux?.resources),
+    controllers: cgroup.controllers,
+    hostPaths: cgroup.hostPaths,
+  };
+}
+
+/** The control group in a record. */
+export function cgroupOf(record: StateRecord): Cgroup | null {
+  return record.cgroup === null ? null : cgroupFromState(record.cgroup, { layout: hostLayout() });
+}
+
+/** An ordinary user can make namespaces only together with a user namespace. */
+function checkPrivilege(spec: Spec): void {
+  if (process.geteuid?.() === 0) return;
+  if (spec.linux?.namespaces?.some(({ type }) => type === "user")) return;
+  throw new RunletError("ERR_RUNLET_NOT_ROOT", "this container needs root: its config has no user namespace", {
+    pointer: "/linux/namespaces",
+    hint: "run as root (sudo), or write a config for an ordinary user: runlet spec --rootless",
+  });
+}
+
+function defaultRoot(): string {
+  if (process.geteuid?.() === 0) return "/run/runlet";
+  const { XDG_RUNTIME_DIR: runtimeDirectory } = process.env;
+  if (runtimeDirectory !== undefined && isAbsolute(runtimeDirectory)) return join(runtimeDirectory, "runlet");
+  return `/tmp/runlet-${process.geteuid?.() ?? 0}`;
+}
+
+function makeRoot(root: string): void {
+  try {
+    mkdirSync(root, { recursive: true, mode: 0o711 });
+    accessSync(root, constants.W_OK);
+  } catch (cause) {
+    const errno = String((cause as NodeJS.ErrnoException).code);
+    const isDenied = errno === "EACCES" || errno === "EPERM";
+    throw new RunletError(
+      isDenied ? "ERR_RUNLET_NOT_ROOT" : "ERR_RUNLET_USAGE",
+      `the state root ${quote(root)} cannot be used: ${errnoMessage(errno)}`,
+      { errno, syscall: "mkdir", hint: "run as root, or name another directory: --root", cause },
+    );
+  }
+}

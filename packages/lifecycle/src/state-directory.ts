@@ -1,0 +1,156 @@
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { RunletError } from "@runlet/errors";
+import { tryLock } from "@runlet/syscall";
+import { parseRecord, stringifyRecord } from "./record-json.ts";
+import type { StateRecord } from "./state-record.ts";
+
+const recordName = "state.json";
+const lockTimeoutMs = 10_000;
+
+/** The socket on which a created container waits for its start. */
+export const startSocketName = "start.sock";
+
+/** The directory of one container below the state root: its record, its start socket, and its lock. */
+export class StateDirectory {
+  readonly id: string;
+  readonly hostPath: string;
+
+  /** @param rootHostPath - the state root. */
+  constructor(rootHostPath: string, id: string) {
+    this.id = id;
+    this.hostPath = join(rootHostPath, id);
+  }
+
+  /**
+   * Makes the directory, and with it claims the id.
+   *
+   * @throws RunletError `ERR_RUNLET_EXISTS`.
+   */
+  create(): void {
+    try {
+      mkdirSync(this.hostPath, { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      throw new RunletError("ERR_RUNLET_EXISTS", `container with given ID already exists: ${this.id}`, {
+        hint: `choose another id, or delete that container: runlet delete --force ${this.id}`,
+      });
+    }
+  }
+
+  /** Opens the directory. The descriptor is the caller's. @throws RunletError `ERR_RUNLET_NOT_FOUND`. */
+  open(): number {
+    try {
+      return openSync(this.hostPath, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    } catch (error) {
+      throw this.#notFound(error);
+    }
+  }
+
+  /**
+   * Takes the container's lock, which ends with the returned object or with the process.
+   *
+   * @throws RunletError `ERR_RUNLET_LOCKED` when another command holds it for ten seconds, `ERR_RUNLET_NOT_FOUND`.
+   */
+  async lock(): Promise<Disposable & { readonly directoryFd: number }> {
+    const directoryFd = this.open();
+    const deadline = Date.now() + lockTimeoutMs;
+    try {
+      for (let delayMs = 1; !tryLock(directoryFd); delayMs = Math.min(delayMs * 2, 50)) {
+        if (Date.now() > deadline) {
+          throw new RunletError("ERR_RUNLET_LOCKED", `container ${this.id} is in use by another command`, {
+            hint: "wait until that command has ended",
+          });
+        }
+        await new Promise((resolve) => setTimeout(resolve, delayMs));
+      }
+    } catch (error) {
+      closeSync(directoryFd);
+      throw error;
+    }
+    return { directoryFd, [Symbol.dispose]: () => closeSync(directoryFd) };
+  }
+
+  /** Writes the record beside the one that is there and puts it in its place: a reader sees one or the other. */
+  write(record: StateRecord): void {
+    const temporary = join(this.hostPath, `.${recordName}`);
+    writeFileSync(temporary, stringifyRecord(record), { mode: 0o600 });
+    renameSync(temporary, join(this.hostPath, recordName));
+  }
+
+  /**
+   * @returns the record, or null when the container's creation ended before there was one.
+   * @throws RunletError `ERR_RUNLET_NOT_FOUND`, `ERR_RUNLET_STATE` for a record that cannot be read.
+   */
+  read(): StateRecord | null {
+    let text: string;
+    try {
+      text = readFileSync(join(this.hostPath, recordName), "utf8");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw this.#notFound(error);
+      closeSync(this.open());
+      return null;
+    }
+    try {
+      return parseRecord(text);
+    } catch (cause) {
+      throw new RunletError("ERR_RUNLET_STATE", `the state of container ${this.id} is damaged`, {
+        hint: `remove what is left of it: runlet delete --force ${this.id}`,
+        cause,
+      });
+    }
+  }
+
+  /** Removes the start socket, after the start. */
+  removeStartSocket(): void {
+    unlinkIfThere(join(this.hostPath, startSocketName));
+  }
+
+  /** Removes everything; the record goes last, so that an interrupted removal can be done again. */
+  remove(): void {
+    const names = readdirIfThere(this.hostPath).sort((a, b) => Number(a === recordName) - Number(b === recordName));
+    for (const name of names) unlinkIfThere(join(this.hostPath, name));
+    try {
+      rmdirSync(this.hostPath);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    }
+  }
+
+  #notFound(cause: unknown): unknown {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "ENOTDIR" && code !== "ELOOP") return cause;
+    return new RunletError("ERR_RUNLET_NOT_FOUND", `container does not exist: ${this.id}`, {
+      hint: "`runlet list` shows the containers of this state root; --root chooses another",
+      cause,
+    });
+  }
+}
+
+function unlinkIfThere(hostPath: string): void {
+  try {
+    unlinkSync(hostPath);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+}
+
+function readdirIfThere(hostPath: string): string[] {
+  try {
+    return readdirSync(hostPath);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}

@@ -1,0 +1,36 @@
+import type { CgroupState } from "@runlet/cgroups";
+import type { Spec } from "@runlet/spec";
+import type { RecordedOperation } from "./failure.ts";
+
+/**
+ * What is written about a container in `state.json` of its directory, before it is made and when it has been made. Names
+ * with underscores are those of runc's file, which scripts read.
+ */
+export interface StateRecord {
+  readonly id: string;
+  /** Version of runlet's record. */
+  readonly version: 1;
+  readonly ociVersion: string;
+  /** Process id in the creator's pid namespace; 0 until there is a process. */
+  readonly init_process_pid: number;
+  /** Its start, in clock ticks after boot. */
+  readonly init_process_start: number;
+  /** RFC 3339, UTC. */
+  readonly created: string;
+  /** Absolute path of the bundle. */
+  readonly bundle: string;
+  /** Absolute path of the root file system. */
+  readonly rootfs: string;
+  /** User id of the creator. */
+  readonly ownerUid: number;
+  readonly rootless: boolean;
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Host directories of the control group by controller. */
+  readonly cgroup_paths: Readonly<Record<string, string>>;
+  /** What it takes to go on with the control group; null when there is none. */
+  readonly cgroup: CgroupState | null;
+  /** The operations from the start on, so that whoever starts can explain a failure. */
+  readonly startOperations: { readonly firstIndex: number; readonly operations: readonly RecordedOperation[] };
+  /** The config as it was when the container was created. */
+  readonly config: Spec;
+}

@@ -1,0 +1,32 @@
+import { binding } from "./binding.ts";
+import { check } from "./check.ts";
+
+interface MountBinding {
+  openTree(path: string, flags: number): number;
+  mountSetattr(fd: number, flags: number, set: number, clear: number, userNamespaceFd: number): number;
+}
+
+const OPEN_TREE_CLONE = 1;
+const O_CLOEXEC = 0o2000000;
+const AT_RECURSIVE = 0x8000;
+const MOUNT_ATTR_IDMAP = 0x00100000;
+
+/**
+ * A detached copy of a tree of mounts, open_tree(2).
+ *
+ * @returns its descriptor, close-on-exec, the caller's.
+ */
+export function cloneTree(hostPath: string, recursive: boolean): number {
+  const flags = OPEN_TREE_CLONE | O_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+  return check(binding<MountBinding>().openTree(hostPath, flags), "open_tree", hostPath);
+}
+
+/**
+ * Gives a detached tree the id maps of a user namespace, mount_setattr(2) with MOUNT_ATTR_IDMAP.
+ *
+ * @throws {@link SyscallError} `EINVAL` when a file system of it does not offer that, `EPERM` without CAP_SYS_ADMIN over it.
+ */
+export function mapTreeIds(treeFd: number, userNamespaceFd: number, recursive: boolean): void {
+  const flags = recursive ? AT_RECURSIVE : 0;
+  check(binding<MountBinding>().mountSetattr(treeFd, flags, MOUNT_ATTR_IDMAP, 0, userNamespaceFd), "mount_setattr");
+}

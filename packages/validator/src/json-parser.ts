@@ -1,3 +1,6 @@
+import { describeFound, hintFor, octalHint } from "./json-hints.ts";
+import { joinPointer } from "./json-pointer.ts";
+
 /** What is wrong with a text that is not JSON. */
 export interface JsonSyntaxProblem {
   /** UTF-16 code units before the place. */
@@ -296,52 +299,11 @@ class JsonParser {
 
   #fail(expected: string): never {
     const found = describeFound(this.#text, this.#offset);
-    const hint = hintFor(this.#text, this.#offset);
+    const hint = hintFor(this.#text, { offset: this.#offset, isInside: this.#depth > 0 });
     throw new Unexpected({
       offset: this.#offset,
       message: `expected ${expected}, found ${found}`,
       ...(hint === undefined ? {} : { hint }),
     });
   }
-}
-
-/** @returns the JSON Pointer (RFC 6901) of the path: `/linux/sysctl/net.ipv4.ip_forward`. */
-export function joinPointer(path: readonly (string | number)[]): string {
-  return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
-}
-
-/** @returns the names and indices of a JSON Pointer, unescaped. */
-export function splitPointer(pointer: string): string[] {
-  if (pointer === "") return [];
-  return pointer
-    .slice(1)
-    .split("/")
-    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
-}
-
-function describeFound(text: string, offset: number): string {
-  const word = /^[\w$+.-]{1,20}/.exec(text.slice(offset, offset + 20))?.[0];
-  if (word !== undefined) return `"${word}"`;
-  const code = text.codePointAt(offset);
-  if (code === undefined) return "the end of the text";
-  if (code === QUOTE) return "a string";
-  if (code > SPACE && code < 0x7f) return `"${String.fromCodePoint(code)}"`;
-  return `the character U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
-}
-
-/** What people write who think of JavaScript, YAML or C. */
-function hintFor(text: string, offset: number): string | undefined {
-  const rest = text.slice(offset, offset + 20);
-  const before = text.slice(0, offset).trimEnd().at(-1);
-  if (/^(\/\/|\/\*|#)/.test(rest)) return "JSON has no comments: remove it";
-  if (before === "," && /^[}\]]/.test(rest)) return "remove the comma before it";
-  if (rest.startsWith("'")) return "write strings in double quotes";
-  if (/^(True|False|None|undefined|NaN|-?Infinity)\b/.test(rest)) return "write true, false, null or a number";
-  if (/^["{[]/.test(rest) && before !== undefined && /["}\]\w]/.test(before)) return "put a comma between the two";
-  return undefined;
-}
-
-function octalHint(digits: string): string {
-  if (!/^0[0-7]+$/.test(digits)) return "remove the zero";
-  return `write an octal number in decimal: ${Number.parseInt(digits, 8)}`;
 }

@@ -1,4 +1,4 @@
-import { joinPointer } from "./json-parser.ts";
+import { joinPointer } from "./json-pointer.ts";
 
 const BYTE_ORDER_MARK = 0xfeff;
 

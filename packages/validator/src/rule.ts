@@ -1,6 +1,6 @@
 import type { Spec } from "@runlet/spec";
 import type { Finding, Severity, Unsound } from "./issue.ts";
-import { joinPointer } from "./json-parser.ts";
+import { joinPointer } from "./json-pointer.ts";
 
 /** What a rule says about an entry. */
 export interface Report {

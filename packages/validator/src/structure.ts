@@ -1,6 +1,6 @@
 import { quote } from "@runlet/errors";
 import type { Finding } from "./issue.ts";
-import { splitPointer } from "./json-parser.ts";
+import { splitPointer } from "./json-pointer.ts";
 import { sectionOf } from "./sections.ts";
 import { nearest } from "./suggestion.ts";
 

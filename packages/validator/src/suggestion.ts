@@ -1,13 +1,16 @@
 /**
  * Finds the name that was likely meant.
  *
- * @returns the nearest of `names`, or undefined when none is near: it may differ in case, or by a third of its letters.
+ * @returns the nearest of `names`: it may differ in case, or by a third of its letters, or be the whole of a word of which
+ *   the beginning was written. Undefined when none is near.
  */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
   const wanted = name.toLowerCase();
   let found: string | undefined;
   let distance = Math.max(1, Math.floor(name.length / 3)) + 1;
+  let completion: string | undefined;
   for (const candidate of names) {
+    if (wanted.length > 2 && candidate.toLowerCase().startsWith(wanted)) completion ??= candidate;
     if (Math.abs(candidate.length - name.length) >= distance) continue;
     const candidateDistance = editDistance(wanted, candidate.toLowerCase(), distance);
     if (candidateDistance < distance) {
@@ -15,7 +18,7 @@ export function nearest(name: string, names: Iterable<string>): string | undefin
       found = candidate;
     }
   }
-  return found;
+  return found ?? completion;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Finding } from "./issue.ts";
-import { joinPointer, parseJson } from "./json-parser.ts";
+import { parseJson } from "./json-parser.ts";
+import { joinPointer } from "./json-pointer.ts";
 
 /** Most bytes of a text that are read unless an option says otherwise: 16 MiB. */
 export const defaultMaximumBytes = 16 * 1024 * 1024;

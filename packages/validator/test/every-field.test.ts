@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { members } from "../generated/config.js";
 import { type Issue, parseJson, stringifyJson, validateConfig } from "../src/index.ts";
-import { joinPointer } from "../src/json-parser.ts";
+import { joinPointer } from "../src/json-pointer.ts";
 
 const text = readFileSync(fileURLToPath(new URL("fixtures/every-field.json", import.meta.url)), "utf8");
 

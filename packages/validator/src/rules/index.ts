@@ -8,7 +8,7 @@ import { linuxRules } from "./linux.ts";
 import { mountRules } from "./mounts.ts";
 import { namespaceRules } from "./namespaces.ts";
 import { linuxProcessRules, schedulerRules } from "./process.ts";
-import { resourceRules } from "./resources.ts";
+import { completeResourceRules, resourceRules } from "./resources.ts";
 import { seccompRules } from "./seccomp.ts";
 import { sysctlRules } from "./sysctl.ts";
 
@@ -37,7 +37,11 @@ export const rulesOfLinux: readonly Rule[] = [
   ...mountRules,
   ...namespaceRules,
   ...deviceRules,
-  ...rulesAt({ path: ["linux", "resources"], rules: resourceRules, select: ({ linux }: Config) => linux?.resources }),
+  ...rulesAt({
+    path: ["linux", "resources"],
+    rules: [...resourceRules, ...completeResourceRules],
+    select: ({ linux }: Config) => linux?.resources,
+  }),
   ...rulesAt({ path: ["linux", "seccomp"], rules: seccompRules, select: ({ linux }: Config) => linux?.seccomp }),
   ...sysctlRules,
   ...linuxRules,

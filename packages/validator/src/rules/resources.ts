@@ -38,18 +38,13 @@ export const resourceRules: readonly Rule<Subject>[] = [
     id: "resources.memory.swap",
     spec: "config-linux.md#memory",
     *check({ memory }) {
-      const { limit = 0, swap = 0 } = memory ?? {};
-      const at = ["memory", "swap"];
-      if (swap <= 0) return;
-      if (limit === 0) {
-        yield { at, message: "swap is memory and swap together, so it needs a memory limit", hint: 'set "limit"' };
-      } else if (limit < 0 || swap < limit) {
-        yield {
-          at,
-          message: `swap is memory and swap together, so ${swap} cannot be below the memory limit ${limit}`,
-          hint: "-1 is no limit",
-        };
-      }
+      const { limit, swap = 0 } = memory ?? {};
+      if (swap <= 0 || limit === undefined || isZero(limit) || (limit > 0 && swap >= limit)) return;
+      yield {
+        at: ["memory", "swap"],
+        message: `swap is memory and swap together, so ${swap} cannot be below the memory limit ${limit}`,
+        hint: "-1 is no limit",
+      };
     },
   },
   {
@@ -242,6 +237,23 @@ export const resourceRules: readonly Rule<Subject>[] = [
           severity: "warning",
         };
       }
+    },
+  },
+];
+
+/** Rules about limits that are complete, as a config's are; those of an update are added to what there is. */
+export const completeResourceRules: readonly Rule<Subject>[] = [
+  {
+    id: "resources.memory.swapLimit",
+    spec: "config-linux.md#memory",
+    *check({ memory }) {
+      const { limit = 0, swap = 0 } = memory ?? {};
+      if (swap <= 0 || !isZero(limit)) return;
+      yield {
+        at: ["memory", "swap"],
+        message: "swap is memory and swap together, so it needs a memory limit",
+        hint: 'set "limit"',
+      };
     },
   },
 ];

@@ -28,7 +28,8 @@ function pnpm(args, options) {
 /** Installs when the lockfile is newer than the last install, and builds what changed (turbo knows). */
 function prepare() {
   const [major, minor] = process.versions.node.split(".").map(Number);
-  if (major < 20 || (major === 20 && minor < 19)) fail(`Node 20.19 or newer is needed; this is ${process.versions.node}`);
+  if (major < 20 || (major === 20 && minor < 19))
+    fail(`Node 20.19 or newer is needed; this is ${process.versions.node}`);
   if (spawnSync("cc", ["--version"], { stdio: "ignore" }).status !== 0) {
     fail("a C compiler is needed and `cc` does not run; on Debian: apt-get install gcc libc6-dev");
   }
@@ -39,10 +40,14 @@ function prepare() {
     writeFileSync(stamp, "");
   }
   quietly("building", () =>
-    run(join(root, "node_modules", ".bin", "turbo"), ["run", "build", "--output-logs=errors-only", "--no-update-notifier"], {
-      stdio: ["ignore", 2, 2],
-      env: { ...process.env, TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1" },
-    }),
+    run(
+      join(root, "node_modules", ".bin", "turbo"),
+      ["run", "build", "--output-logs=errors-only", "--no-update-notifier"],
+      {
+        stdio: ["ignore", 2, 2],
+        env: { ...process.env, TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1" },
+      },
+    ),
   );
 }
 
@@ -55,7 +60,13 @@ const [command, ...args] = process.argv.slice(2);
 switch (command) {
   case "start":
     prepare();
-    if (args.length > 0) process.exit(run(process.execPath, [join(root, "packages/cli/dist/main.js"), ...args], { cwd: process.env.INIT_CWD ?? root, tolerate: true }).status ?? 1);
+    if (args.length > 0)
+      process.exit(
+        run(process.execPath, [join(root, "packages/cli/dist/main.js"), ...args], {
+          cwd: process.env.INIT_CWD ?? root,
+          tolerate: true,
+        }).status ?? 1,
+      );
     run(process.execPath, [join(root, "scripts/walkthrough.js")]);
     break;
   case "test":

@@ -8,6 +8,13 @@ import { findLeaks } from "./leaks.ts";
 import { Observation } from "./observation.ts";
 import { type Requirements, unmet } from "./requirements.ts";
 
+declare module "vitest" {
+  interface TaskMeta {
+    /** Why a test was skipped, for the report. */
+    skipReason?: string;
+  }
+}
+
 /** What the tests of one file share. */
 export interface Suite {
   /** A directory of the suite's own, removed at the end. */
@@ -91,7 +98,10 @@ export function openSuite(shared: Requirements = { root: true }): Suite {
       if (run === undefined) throw new Error(`test ${name} has no body`);
       const reason = unmet({ ...shared, ...needs });
       vitestTest(name, async (context) => {
-        if (reason !== undefined) context.skip(reason);
+        if (reason !== undefined) {
+          context.task.meta.skipReason = reason;
+          context.skip(reason);
+        }
         await run(context);
       });
     },

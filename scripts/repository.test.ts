@@ -1,0 +1,55 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { errorCodes } from "../packages/errors/src/index.ts";
+
+const repository = join(import.meta.dirname, "..");
+
+/** Files that are or will be committed. */
+const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+  cwd: repository,
+  encoding: "utf8",
+})
+  .split("\n")
+  .filter((file) => file !== "");
+
+function read(file: string): string {
+  try {
+    return readFileSync(join(repository, file), "utf8");
+  } catch {
+    // Deleted and not yet committed as such.
+    return "";
+  }
+}
+
+test("nothing is left to be done later by a comment", () => {
+  const marks = [["TO", "DO"].join(""), ["FIX", "ME"].join(""), ["XX", "X"].join("")];
+  const pattern = new RegExp(`\\b(${marks.join("|")})\\b`);
+  expect(files.filter((file) => !file.endsWith("pnpm-lock.yaml") && pattern.test(read(file)))).toEqual([]);
+});
+
+test("no file is long enough to have two reasons to change", () => {
+  const long = files
+    .filter((file) => /\.(ts|js|c|h)$/.test(file) && !file.includes("/generated/"))
+    .map((file) => ({ file, lines: read(file).split("\n").length }))
+    .filter(({ file, lines }) => lines > (file.includes(".test.") ? 600 : 400));
+  expect(long).toEqual([]);
+});
+
+describe("error codes", () => {
+  const sources = files.filter((file) => /^packages\/[^/]+\/src\/.*\.ts$/.test(file) && !file.endsWith(".test.ts"));
+  const text = sources
+    .filter((file) => file !== "packages/errors/src/codes.ts")
+    .map(read)
+    .join("\n");
+
+  test.each(Object.keys(errorCodes))("%s is used", (code) => {
+    expect(text).toContain(`"${code}"`);
+  });
+
+  test("are all listed: none is used that the list lacks", () => {
+    const used = new Set([...text.matchAll(/"(ERR_RUNLET_[A-Z_]+)"/g)].map((match) => match[1] ?? ""));
+    expect([...used].filter((code) => !(code in errorCodes))).toEqual([]);
+  });
+});

@@ -32,6 +32,7 @@ describe("the examples run, with Node, against what is built", () => {
   const examples = names.flatMap((name) => examplesOf(join(packages, name, "README.md")));
   test.for(examples.map((example, index) => ({ ...example, index })))(
     "$file",
+    { timeout: 60_000 },
     ({ file, code, needsRoot, index }, context) => {
       if (needsRoot && process.getuid?.() !== 0) context.skip("needs root");
       // An example lies where its package is: there its own name and its dependencies resolve.
@@ -79,6 +80,5 @@ describe("the examples run, with Node, against what is built", () => {
         rmSync(place, { recursive: true, force: true });
       }
     },
-    60_000,
   );
 });

@@ -52,11 +52,10 @@ export function environmentName(runtime) {
  * Every test that is skipped has a reason, and as many are skipped as test-e2e/skips.json says for this kind of machine: so
  * that a new skip is somebody's decision. A kind that the file does not list is not held to a number.
  */
-export function checkSkips(report, runtime) {
+export function checkSkips(report, environment) {
   const complaints = [];
   const unexplained = report.skipReasons.get("no reason given") ?? 0;
   if (unexplained > 0) complaints.push(`${unexplained} tests are skipped without a reason`);
-  const environment = environmentName(runtime);
   const expected = JSON.parse(readFileSync(join(repository, "test-e2e/skips.json"), "utf8"))[environment];
   if (expected !== undefined && expected !== report.skipped) {
     complaints.push(

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { checkSkips, readReport } from "./test-report.js";
+import { checkSkips, environmentName, readReport } from "./test-report.js";
 
 const repository = dirname(dirname(fileURLToPath(import.meta.url)));
 const args = process.argv.slice(2);
@@ -42,7 +42,7 @@ if (existsSync(reportPath)) {
   for (const [reason, count] of report.skipReasons) process.stdout.write(`  ${count} skipped: ${reason}\n`);
   // A run of a part, which arguments ask for, has not all the skips.
   if (args.length === 0) {
-    const complaints = checkSkips(report, process.env.RUNTIME ?? "runlet");
+    const complaints = checkSkips(report, environmentName(process.env.RUNTIME ?? "runlet"));
     for (const complaint of complaints) process.stderr.write(`runlet: ${complaint}\n`);
     report.failed += complaints.length;
     if (complaints.length > 0) status ||= 1;

@@ -44,6 +44,7 @@ export {
   sendMessage,
   socketpair,
 } from "./socket.ts";
+export { BusError, type BusValue, callSystemd, type SystemdCall, type SystemdReply } from "./systemd.ts";
 export {
   getWindowSize,
   isatty,

@@ -150,5 +150,6 @@ NAPI_MODULE_INIT() {
   add_exports(env, exports, file_exports);
   add_exports(env, exports, mount_exports);
   add_exports(env, exports, bpf_exports);
+  add_exports(env, exports, systemd_exports);
   return exports;
 }

@@ -98,6 +98,14 @@ function tableOfMembers(definitions) {
   }
 }
 
+/** Takes out what ajv writes and nothing here reads: the schemas' places, and schemas that no validator refers to. */
+function trim(code) {
+  const withoutPlaces = code.replace(/,schemaPath:"[^"]*"/g, "");
+  return withoutPlaces.replace(/^const (schema\d+) = .*;\n/gm, (line, name) =>
+    withoutPlaces.split(new RegExp(`\\b${name}\\b`)).length > 2 ? line : "",
+  );
+}
+
 const declarations = (validators) => `/** An error as ajv reports it, without messages. */
 export interface SchemaError {
   readonly instancePath: string;
@@ -130,7 +138,7 @@ for (const [name, { schema: file, validators }] of Object.entries(modules)) {
     ajv.addSchema({ $id: type, $ref: `runlet#/definitions/${definition}` });
     return [`validate${type}`, type];
   });
-  const code = standaloneCode.default(ajv, Object.fromEntries(ids));
+  const code = trim(standaloneCode.default(ajv, Object.fromEntries(ids)));
   if (/\brequire\(|\bimport\b/.test(code)) throw new Error(`the validators of ${file} import something`);
   const table = `export const members = ${JSON.stringify(tableOfMembers(schema.definitions))};\n`;
   writeFileSync(join(generatedPath, `${name}.js`), `${code}\n${table}`);

@@ -62,6 +62,7 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
 const QUOTE = 0x22;
+const PLUS = 0x2b;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
 const DOT = 0x2e;
@@ -71,6 +72,7 @@ const COLON = 0x3a;
 const LEFT_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
 const RIGHT_BRACKET = 0x5d;
+const LOWER_E = 0x65;
 const LEFT_BRACE = 0x7b;
 const RIGHT_BRACE = 0x7d;
 const BYTE_ORDER_MARK = 0xfeff;
@@ -131,7 +133,7 @@ class JsonParser {
 
   #takeWord(word: string): boolean {
     if (!this.#text.startsWith(word, this.#offset)) return false;
-    if (/[\w$]/.test(this.#text.charAt(this.#offset + word.length))) return false;
+    if (isWordCharacter(this.#text.charCodeAt(this.#offset + word.length))) return false;
     this.#offset += word.length;
     return true;
   }
@@ -276,12 +278,14 @@ class JsonParser {
       this.#offset++;
       this.#takeDigits('a digit after "."');
     }
-    if (/[eE]/.test(this.#text.charAt(this.#offset))) {
+    // Bit 5 is all that tells "E" from "e".
+    if ((this.#text.charCodeAt(this.#offset) | 0x20) === LOWER_E) {
       this.#offset++;
-      if (/[+-]/.test(this.#text.charAt(this.#offset))) this.#offset++;
+      const sign = this.#text.charCodeAt(this.#offset);
+      if (sign === PLUS || sign === MINUS) this.#offset++;
       this.#takeDigits("a digit of the exponent");
     }
-    if (/[\w$]/.test(this.#text.charAt(this.#offset))) this.#fail("the end of the number");
+    if (isWordCharacter(this.#text.charCodeAt(this.#offset))) this.#fail("the end of the number");
     const literal = this.#text.slice(start, this.#offset);
     const value = Number(literal);
     return Number.isSafeInteger(value) || !wholeNumber.test(literal) ? value : BigInt(literal);
@@ -306,4 +310,10 @@ class JsonParser {
       ...(hint === undefined ? {} : { hint }),
     });
   }
+}
+
+/** Whether a character (its code, NaN at the end of a text) could continue a word or a number. */
+function isWordCharacter(code: number): boolean {
+  const letter = code | 0x20;
+  return (letter >= 0x61 && letter <= 0x7a) || (code >= ZERO && code <= NINE) || code === 0x24 || code === 0x5f;
 }

@@ -20,17 +20,17 @@ export interface Rule<Subject = Unsound<Spec>> {
   readonly id: string;
   /** Section of the specification. */
   readonly spec: string;
-  /** Yields what is wrong. The subject is sound in its types, but anything may be missing. */
-  check(subject: Subject): Iterable<Report>;
+  /** Reports what is wrong. The subject is sound in its types, but anything may be missing. */
+  check(subject: Subject, report: (report: Report) => void): void;
 }
 
 /** Holds a subject against rules. */
 export function applyRules<Subject>(rules: readonly Rule<Subject>[], subject: Subject): Finding[] {
   const findings: Finding[] = [];
   for (const rule of rules) {
-    for (const { at, severity = "error", ...rest } of rule.check(subject)) {
+    rule.check(subject, ({ at, severity = "error", ...rest }) => {
       findings.push({ ...rest, severity, pointer: joinPointer(at), rule: rule.id, spec: rule.spec });
-    }
+    });
   }
   return findings;
 }
@@ -44,35 +44,40 @@ export function rulesAt<Whole, Part>(options: {
   return options.rules.map((rule) => ({
     id: rule.id,
     spec: rule.spec,
-    *check(whole) {
+    check(whole, report) {
       const part = options.select(whole);
       if (part === undefined) return;
-      for (const report of rule.check(part)) yield { ...report, at: [...options.path, ...report.at] };
+      rule.check(part, (found) => report({ ...found, at: [...options.path, ...found.at] }));
     },
   }));
 }
 
 /** The elements that are there, with their indices. */
-export function* present<T>(array: readonly (T | undefined)[] | undefined): Iterable<[number, T]> {
-  for (const [index, element] of (array ?? []).entries()) if (element !== undefined) yield [index, element];
+export function present<T>(array: readonly (T | undefined)[] | undefined): readonly (readonly [number, T])[] {
+  if (array === undefined) return [];
+  return array.flatMap((element, index) => (element === undefined ? [] : [[index, element] as const]));
 }
 
 /** The members that are there, of an object whose every member is of one type: a map, not a record with fields. */
-export function* presentMembers<T>(map: Readonly<Record<string, T | undefined>> | undefined): Iterable<[string, T]> {
-  for (const [key, value] of Object.entries(map ?? {})) if (value !== undefined) yield [key, value];
+export function presentMembers<T>(
+  map: Readonly<Record<string, T | undefined>> | undefined,
+): readonly (readonly [string, T])[] {
+  if (map === undefined) return [];
+  return Object.entries(map).flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]));
 }
 
-/** Yields the entries whose key an earlier one has. */
-export function* repeated<T>(
-  entries: Iterable<[number, T]>,
+/** The entries whose key an earlier one has. */
+export function repeated<T>(
+  entries: readonly (readonly [number, T])[],
   keyOf: (entry: T) => string | undefined,
-): Iterable<{ index: number; entry: T; key: string; first: number }> {
+): readonly { readonly index: number; readonly entry: T; readonly key: string; readonly first: number }[] {
   const firsts = new Map<string, number>();
-  for (const [index, entry] of entries) {
+  return entries.flatMap(([index, entry]) => {
     const key = keyOf(entry);
-    if (key === undefined) continue;
+    if (key === undefined) return [];
     const first = firsts.get(key);
-    if (first === undefined) firsts.set(key, index);
-    else yield { index, entry, key, first };
-  }
+    if (first !== undefined) return [{ index, entry, key, first }];
+    firsts.set(key, index);
+    return [];
+  });
 }

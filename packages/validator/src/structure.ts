@@ -60,7 +60,10 @@ const ruleNames: Readonly<Record<string, string>> = { int: "integer", const: "en
 function describe({ keyword, params }: SchemaError, found: unknown): { message: string; hint?: string | undefined } {
   switch (keyword) {
     case "required":
-      return { message: `the field "${params.missingProperty}" is missing` };
+      return {
+        message: `the field "${params.missingProperty}" is missing`,
+        hint: missingHints[String(params.missingProperty)],
+      };
     case "type":
       return { message: `must be ${typeNames[String(params.type)] ?? params.type}, not ${nameOf(found)}` };
     case "int":
@@ -99,6 +102,12 @@ const typeNames: Readonly<Record<string, string>> = {
   object: "an object",
   array: "an array",
   number: "a number",
+};
+
+/** What to add for fields that other runtimes let be missing. */
+const missingHints: Readonly<Record<string, string>> = {
+  ociVersion: 'add "ociVersion": "1.3.0"',
+  user: 'add "user": {"uid": 0, "gid": 0} for root',
 };
 
 /** The patterns of the schema in words. */

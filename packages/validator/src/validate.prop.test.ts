@@ -56,6 +56,6 @@ it("never throws, and gives a config exactly when there is no error", () => {
         expect(spec).toMatch(/^config[a-z-]*\.md(#[a-z-]+)?$/);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });

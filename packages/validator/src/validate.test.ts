@@ -87,7 +87,7 @@ describe("validateConfig", () => {
 
   it("names what is missing", () => {
     expect(issuesOf("{}")).toEqual([
-      '1:1  schema.required: the field "ociVersion" is missing',
+      '1:1  schema.required: the field "ociVersion" is missing; add "ociVersion": "1.3.0"',
       '1:1  process.required: the field "process" is missing: there is nothing to start',
       '1:1  root.required: the field "root" is missing: Linux needs a root filesystem',
     ]);

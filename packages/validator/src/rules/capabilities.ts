@@ -11,19 +11,19 @@ export const capabilityRules: readonly Rule<Unsound<Process>>[] = [
   {
     id: "capabilities.unknown",
     spec: "config.md#linux-process",
-    *check({ capabilities }) {
+    check({ capabilities }, report) {
       for (const set of capabilitySets) {
         for (const [index, name] of present(capabilities?.[set])) {
           if (known.has(name)) continue;
           const meant = known.has(`CAP_${name.toUpperCase()}`)
             ? `CAP_${name.toUpperCase()}`
             : nearest(name, capabilityNames);
-          yield {
+          report({
             at: ["capabilities", set, index],
             message: `there is no capability ${quote(name)}, so it is left out`,
             hint: meant === undefined ? undefined : `did you mean "${meant}"?`,
             severity: "warning",
-          };
+          });
         }
       }
     },
@@ -31,38 +31,37 @@ export const capabilityRules: readonly Rule<Unsound<Process>>[] = [
   {
     id: "capabilities.effective",
     spec: "config.md#linux-process",
-    *check({ capabilities }) {
+    check({ capabilities }, report) {
       const permitted = new Set(capabilities?.permitted);
       for (const [index, name] of present(capabilities?.effective)) {
         if (!known.has(name) || permitted.has(name)) continue;
-        yield {
+        report({
           at: ["capabilities", "effective", index],
           message: `${name} is effective but not permitted, which the kernel refuses`,
           hint: 'add it to "permitted"',
-        };
+        });
       }
     },
   },
   {
     id: "capabilities.inheritable",
     spec: "config.md#linux-process",
-    *check({ capabilities }) {
+    check({ capabilities }, report) {
       const bounding = new Set(capabilities?.bounding);
       for (const [index, name] of present(capabilities?.inheritable)) {
         if (!known.has(name) || bounding.has(name)) continue;
-        yield {
+        report({
           at: ["capabilities", "inheritable", index],
-          message: `${name} is inheritable but not in the bounding set, so no execve can grant it`,
+          message: `${name} is inheritable but not in the bounding set, which the kernel refuses`,
           hint: 'add it to "bounding"',
-          severity: "warning",
-        };
+        });
       }
     },
   },
   {
     id: "capabilities.ambient",
     spec: "config.md#linux-process",
-    *check({ capabilities }) {
+    check({ capabilities }, report) {
       const permitted = new Set(capabilities?.permitted);
       const inheritable = new Set(capabilities?.inheritable);
       for (const [index, name] of present(capabilities?.ambient)) {
@@ -72,12 +71,12 @@ export const capabilityRules: readonly Rule<Unsound<Process>>[] = [
           ...(inheritable.has(name) ? [] : ["inheritable"]),
         ];
         if (missing.length === 0) continue;
-        yield {
+        report({
           at: ["capabilities", "ambient", index],
           message: `${name} is ambient but not ${missing.join(" and not ")}, so the kernel does not grant it`,
           hint: `add it to ${missing.map((set) => `"${set}"`).join(" and ")}, or remove it here`,
           severity: "warning",
-        };
+        });
       }
     },
   },

@@ -12,50 +12,51 @@ export const configRules: readonly Rule[] = [
   {
     id: "ociVersion.semVer",
     spec: "config.md#specification-version",
-    *check({ ociVersion }) {
+    check({ ociVersion }, report) {
       if (ociVersion === undefined) return;
       const major = semVer.exec(ociVersion)?.[1];
       if (major === undefined) {
-        yield {
+        report({
           at: ["ociVersion"],
           message: `${quote(ociVersion)} is not a version of the form MAJOR.MINOR.PATCH`,
           hint: 'write "1.3.0"',
-        };
+        });
       } else if (major !== "1") {
-        yield {
+        report({
           at: ["ociVersion"],
           message: `version ${ociVersion} of the specification is not compatible with 1.3.0`,
           hint: "any version 1.x is",
-        };
+        });
       }
     },
   },
   {
     id: "annotations.key",
     spec: "config.md#annotations",
-    *check({ annotations }) {
+    check({ annotations }, report) {
       for (const [key] of presentMembers(annotations)) {
-        if (key === "") yield { at: ["annotations", key], message: "an annotation must have a name", atKey: true };
+        if (key === "") report({ at: ["annotations", key], message: "an annotation must have a name", atKey: true });
       }
     },
   },
   {
     id: "hooks.path",
     spec: "config.md#posix-platform-hooks",
-    *check(config) {
+    check(config, report) {
       for (const { at, hook } of listHooks(config)) {
         if (hook.path === undefined || hook.path.startsWith("/")) continue;
-        yield { at: [...at, "path"], message: `the hook's path ${quote(hook.path)} is not absolute` };
+        report({ at: [...at, "path"], message: `the hook's path ${quote(hook.path)} is not absolute` });
       }
     },
   },
   {
     id: "hooks.env",
     spec: "config.md#posix-platform-hooks",
-    *check(config) {
+    check(config, report) {
       for (const { at, hook } of listHooks(config)) {
         for (const [index, entry] of present(hook.env)) {
-          if (!isVariable(entry)) yield { at: [...at, "env", index], message: notVariable(entry), severity: "warning" };
+          if (!isVariable(entry))
+            report({ at: [...at, "env", index], message: notVariable(entry), severity: "warning" });
         }
       }
     },
@@ -67,23 +68,23 @@ export const processRules: readonly Rule<Unsound<NonNullable<Spec["process"]>>>[
   {
     id: "process.args",
     spec: "config.md#process",
-    *check({ args, commandLine }) {
+    check({ args, commandLine }, report) {
       if (commandLine !== undefined) return;
       if (args === undefined || args.length === 0) {
-        yield {
+        report({
           at: args === undefined ? [] : ["args"],
           message: "the process has no executable to run",
           hint: 'put it first in "args"',
-        };
-      } else if (args[0] === "") yield { at: ["args", 0], message: "the name of the executable is empty" };
+        });
+      } else if (args[0] === "") report({ at: ["args", 0], message: "the name of the executable is empty" });
     },
   },
   {
     id: "process.env",
     spec: "config.md#process",
-    *check({ env }) {
+    check({ env }, report) {
       for (const [index, entry] of present(env)) {
-        if (!isVariable(entry)) yield { at: ["env", index], message: notVariable(entry), severity: "warning" };
+        if (!isVariable(entry)) report({ at: ["env", index], message: notVariable(entry), severity: "warning" });
       }
     },
   },
@@ -94,16 +95,17 @@ export const startRules: readonly Rule[] = [
   {
     id: "process.required",
     spec: "config.md#process",
-    *check({ process }) {
-      if (process === undefined) yield { at: [], message: 'the field "process" is missing: there is nothing to start' };
+    check({ process }, report) {
+      if (process === undefined)
+        report({ at: [], message: 'the field "process" is missing: there is nothing to start' });
     },
   },
 ];
 
-function* listHooks({ hooks }: Unsound<Spec>) {
-  for (const name of hookNames) {
-    for (const [index, hook] of present(hooks?.[name])) yield { at: ["hooks", name, index], hook };
-  }
+function listHooks({ hooks }: Unsound<Spec>) {
+  return hookNames.flatMap((name) =>
+    present(hooks?.[name]).map(([index, hook]) => ({ at: ["hooks", name, index], hook })),
+  );
 }
 
 function isVariable(entry: string): boolean {

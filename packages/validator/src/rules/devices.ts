@@ -18,17 +18,17 @@ export const deviceRules: readonly Rule[] = [
   {
     id: "devices.path",
     spec: "config-linux.md#devices",
-    *check({ linux }) {
+    check({ linux }, report) {
       for (const [index, { path }] of present(linux?.devices)) {
         if (path === undefined || path.startsWith("/")) continue;
-        yield { at: ["linux", "devices", index, "path"], message: `the path ${quote(path)} is not absolute` };
+        report({ at: ["linux", "devices", index, "path"], message: `the path ${quote(path)} is not absolute` });
       }
     },
   },
   {
     id: "devices.numbers",
     spec: "config-linux.md#devices",
-    *check({ linux }) {
+    check({ linux }, report) {
       for (const [index, device] of present(linux?.devices)) {
         if (device.type === undefined || device.type === "p") continue;
         for (const [field, maximum] of [
@@ -38,9 +38,9 @@ export const deviceRules: readonly Rule[] = [
           const number = device[field];
           const at = ["linux", "devices", index];
           if (number === undefined) {
-            yield { at, message: `a device of type "${device.type}" needs a ${field} number` };
+            report({ at, message: `a device of type "${device.type}" needs a ${field} number` });
           } else if (number < 0 || number > maximum) {
-            yield { at: [...at, field], message: `the ${field} number ${number} is not from 0 to ${maximum}` };
+            report({ at: [...at, field], message: `the ${field} number ${number} is not from 0 to ${maximum}` });
           }
         }
       }
@@ -49,18 +49,18 @@ export const deviceRules: readonly Rule[] = [
   {
     id: "devices.fileMode",
     spec: "config-linux.md#devices",
-    *check({ linux }) {
+    check({ linux }, report) {
       for (const [index, { fileMode, type }] of present(linux?.devices)) {
         if (fileMode === undefined) continue;
         const at = ["linux", "devices", index, "fileMode"];
         const bits = fileMode & S_IFMT;
         if (fileMode > 0o177777) {
-          yield { at, message: `the mode ${fileMode} has more bits than a file has` };
+          report({ at, message: `the mode ${fileMode} has more bits than a file has` });
         } else if (bits !== 0 && type !== undefined && bits !== typeBits[type]) {
-          yield {
+          report({
             at,
             message: `the mode ${fileMode} (octal ${fileMode.toString(8)}) is not that of a device of type "${type}"`,
-          };
+          });
         }
       }
     },
@@ -68,25 +68,25 @@ export const deviceRules: readonly Rule[] = [
   {
     id: "devices.unique",
     spec: "config-linux.md#devices",
-    *check({ linux }) {
+    check({ linux }, report) {
       const devices = linux?.devices ?? [];
       for (const { index, entry, key, first } of repeated(present(devices), ({ path }) => path)) {
         const isSame = numbersOf(entry) === numbersOf(devices[first] ?? {});
-        yield {
+        report({
           at: ["linux", "devices", index],
           message: isSame
             ? `the device ${quote(key)} is there already, at /linux/devices/${first}`
             : `the path ${quote(key)} belongs to another device, at /linux/devices/${first}`,
           severity: isSame ? "warning" : "error",
-        };
+        });
       }
       for (const { index, entry, key, first } of repeated(present(devices), numbersOf)) {
         if (entry.path === devices[first]?.path) continue;
-        yield {
+        report({
           at: ["linux", "devices", index],
           message: `the device ${key} has a node already, at /linux/devices/${first}`,
           severity: "warning",
-        };
+        });
       }
     },
   },
@@ -97,16 +97,16 @@ export const deviceRuleRules: readonly Rule<readonly (Unsound<LinuxDeviceCgroup>
   {
     id: "resources.devices.access",
     spec: "config-linux.md#allowed-device-list",
-    *check(rules) {
+    check(rules, report) {
       for (const [index, { access }] of present(rules)) {
         if (access === undefined || access === "") {
-          yield {
+          report({
             at: access === undefined ? [index] : [index, "access"],
             message: "the rule does not say which access it is about",
             hint: 'write "access": "rwm" for all',
-          };
+          });
         } else if (new Set(access).size < access.length) {
-          yield { at: [index, "access"], message: `${quote(access)} has a letter twice`, severity: "warning" };
+          report({ at: [index, "access"], message: `${quote(access)} has a letter twice`, severity: "warning" });
         }
       }
     },
@@ -114,7 +114,7 @@ export const deviceRuleRules: readonly Rule<readonly (Unsound<LinuxDeviceCgroup>
   {
     id: "resources.devices.type",
     spec: "config-linux.md#allowed-device-list",
-    *check(rules) {
+    check(rules, report) {
       for (const [index, { type, major, minor }] of present(rules)) {
         if (type === "b" || type === "c") continue;
         for (const [field, number] of [
@@ -122,11 +122,11 @@ export const deviceRuleRules: readonly Rule<readonly (Unsound<LinuxDeviceCgroup>
           ["minor", minor],
         ] as const) {
           if (isWildcard(number)) continue;
-          yield {
+          report({
             at: [index, field],
             message: `a rule about every device (type "a") contradicts itself with a ${field} number`,
             hint: 'write "type": "c" or "type": "b"',
-          };
+          });
         }
       }
     },
@@ -134,12 +134,12 @@ export const deviceRuleRules: readonly Rule<readonly (Unsound<LinuxDeviceCgroup>
   {
     id: "resources.devices.numbers",
     spec: "config-linux.md#allowed-device-list",
-    *check(rules) {
+    check(rules, report) {
       for (const [index, rule] of present(rules)) {
         for (const field of ["major", "minor"] as const) {
           const number = rule[field];
           if (number === undefined || (number >= -1 && number <= 0xffff_ffff)) continue;
-          yield { at: [index, field], message: `the ${field} number ${number} is not from -1 to 4294967295` };
+          report({ at: [index, field], message: `the ${field} number ${number} is not from -1 to 4294967295` });
         }
       }
     },
@@ -147,16 +147,16 @@ export const deviceRuleRules: readonly Rule<readonly (Unsound<LinuxDeviceCgroup>
   {
     id: "resources.devices.contradiction",
     spec: "config-linux.md#allowed-device-list",
-    *check(rules) {
+    check(rules, report) {
       for (const { index, first } of repeated(present(rules), targetOf)) {
         if (rules[index]?.allow === undefined || rules[index]?.allow === rules[first]?.allow) continue;
         // A rule about every device is the default that the rules after it start from.
         if (isAboutEvery(rules[index] ?? {})) continue;
-        yield {
+        report({
           at: [index],
           message: `the rule takes back that of entry ${first}`,
           severity: "warning",
-        };
+        });
       }
     },
   },

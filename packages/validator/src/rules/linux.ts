@@ -11,11 +11,11 @@ export const linuxRules: readonly Rule[] = [
   {
     id: "paths.absolute",
     spec: "config-linux.md#masked-paths",
-    *check({ linux }) {
+    check({ linux }, report) {
       for (const field of ["maskedPaths", "readonlyPaths"] as const) {
         for (const [index, path] of present(linux?.[field])) {
           if (path.startsWith("/")) continue;
-          yield { at: ["linux", field, index], message: `the path ${quote(path)} is not absolute` };
+          report({ at: ["linux", field, index], message: `the path ${quote(path)} is not absolute` });
         }
       }
     },
@@ -23,57 +23,57 @@ export const linuxRules: readonly Rule[] = [
   {
     id: "cgroupsPath.climbs",
     spec: "config-linux.md#cgroups-path",
-    *check({ linux }) {
+    check({ linux }, report) {
       const cgroupsPath = linux?.cgroupsPath;
       if (cgroupsPath === undefined || !cgroupsPath.split(/[/:]/).includes("..")) return;
-      yield { at: ["linux", "cgroupsPath"], message: `the cgroup path ${quote(cgroupsPath)} climbs out with ".."` };
+      report({ at: ["linux", "cgroupsPath"], message: `the cgroup path ${quote(cgroupsPath)} climbs out with ".."` });
     },
   },
   {
     id: "personality.flags",
     spec: "config-linux.md#personality",
-    *check({ linux }) {
+    check({ linux }, report) {
       for (const [index, flag] of present(linux?.personality?.flags)) {
-        yield {
+        report({
           at: ["linux", "personality", "flags", index],
           message: `the specification has no flag of the personality, so not ${quote(flag)}`,
-        };
+        });
       }
     },
   },
   {
     id: "memoryPolicy.nodes",
     spec: "config-linux.md#memory-policy",
-    *check({ linux }) {
+    check({ linux }, report) {
       const { mode, nodes = "" } = linux?.memoryPolicy ?? {};
       const ranges = parseNumberList(nodes);
       const at = ["linux", "memoryPolicy"];
       if (ranges === undefined) {
-        yield { at: [...at, "nodes"], message: `${quote(nodes)} is not a list of memory nodes like "0-3,7"` };
+        report({ at: [...at, "nodes"], message: `${quote(nodes)} is not a list of memory nodes like "0-3,7"` });
       } else if ((mode === "MPOL_DEFAULT" || mode === "MPOL_LOCAL") && ranges.length > 0) {
-        yield { at: [...at, "nodes"], message: `${mode} takes no nodes` };
+        report({ at: [...at, "nodes"], message: `${mode} takes no nodes` });
       } else if (mode !== undefined && modesWithNodes.has(mode) && ranges.length === 0) {
-        yield { at, message: `${mode} needs nodes` };
+        report({ at, message: `${mode} needs nodes` });
       }
     },
   },
   {
     id: "memoryPolicy.flags",
     spec: "config-linux.md#memory-policy",
-    *check({ linux }) {
+    check({ linux }, report) {
       const { mode, flags = [], nodes = "" } = linux?.memoryPolicy ?? {};
       const at = ["linux", "memoryPolicy", "flags"];
       if (flags.includes("MPOL_F_STATIC_NODES") && flags.includes("MPOL_F_RELATIVE_NODES")) {
-        yield { at, message: "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other" };
+        report({ at, message: "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other" });
       }
       for (const [index, flag] of present(flags)) {
         if (flag === "MPOL_F_NUMA_BALANCING") {
           if (mode === undefined || mode === "MPOL_BIND" || mode === "MPOL_PREFERRED_MANY") continue;
-          yield { at: [...at, index], message: `${flag} is for MPOL_BIND and MPOL_PREFERRED_MANY, not for ${mode}` };
+          report({ at: [...at, index], message: `${flag} is for MPOL_BIND and MPOL_PREFERRED_MANY, not for ${mode}` });
         } else if (mode === "MPOL_DEFAULT" || mode === "MPOL_LOCAL") {
-          yield { at: [...at, index], message: `${mode} takes no flags` };
+          report({ at: [...at, index], message: `${mode} takes no flags` });
         } else if (mode === "MPOL_PREFERRED" && nodes.trim() === "") {
-          yield { at: [...at, index], message: `${flag} needs nodes` };
+          report({ at: [...at, index], message: `${flag} needs nodes` });
         }
       }
     },
@@ -81,63 +81,63 @@ export const linuxRules: readonly Rule[] = [
   {
     id: "netDevices.networkNamespace",
     spec: "config-linux.md#network-devices",
-    *check(config) {
+    check(config, report) {
       if (Object.keys(config.linux?.netDevices ?? {}).length === 0) return;
       if (findNamespace(config, "network") !== undefined) return;
-      yield {
+      report({
         at: ["linux", "netDevices"],
         message: "network devices need a network namespace to move to",
         hint: addNamespace("network"),
-      };
+      });
     },
   },
   {
     id: "netDevices.name",
     spec: "config-linux.md#network-devices",
-    *check({ linux }) {
+    check({ linux }, report) {
       const names: [number, { host: string; name: string }][] = [];
       for (const [host, device] of presentMembers(linux?.netDevices)) {
         const at = ["linux", "netDevices", host];
         const problem = deviceNameProblem(host);
-        if (problem !== undefined) yield { at, message: problem, atKey: true };
+        if (problem !== undefined) report({ at, message: problem, atKey: true });
         // An empty name is what Go programs write for none.
         const name = device.name === undefined || device.name === "" ? host : device.name;
         names.push([names.length, { host, name }]);
         const nameProblem = name === host ? undefined : deviceNameProblem(name);
-        if (nameProblem !== undefined) yield { at: [...at, "name"], message: nameProblem };
+        if (nameProblem !== undefined) report({ at: [...at, "name"], message: nameProblem });
       }
       for (const { entry, key } of repeated(names, ({ name }) => name)) {
-        yield { at: ["linux", "netDevices", entry.host], message: `another device takes the name ${quote(key)}` };
+        report({ at: ["linux", "netDevices", entry.host], message: `another device takes the name ${quote(key)}` });
       }
     },
   },
   {
     id: "intelRdt.closID",
     spec: "config-linux.md#intelrdt",
-    *check({ linux }) {
+    check({ linux }, report) {
       const closID = linux?.intelRdt?.closID;
       if (closID === undefined || (closID !== "." && closID !== ".." && !/[/\n]/.test(closID))) return;
-      yield { at: ["linux", "intelRdt", "closID"], message: `${quote(closID)} is not the name of a directory` };
+      report({ at: ["linux", "intelRdt", "closID"], message: `${quote(closID)} is not the name of a directory` });
     },
   },
   {
     id: "intelRdt.schema",
     spec: "config-linux.md#intelrdt",
-    *check({ linux }) {
+    check({ linux }, report) {
       const { l3CacheSchema, memBwSchema, schemata } = linux?.intelRdt ?? {};
       const at = ["linux", "intelRdt"];
       if (memBwSchema !== undefined && memBwSchema !== "" && !/^MB:[^\n]*$/.test(memBwSchema)) {
-        yield { at: [...at, "memBwSchema"], message: 'the schema must be one line that starts with "MB:"' };
+        report({ at: [...at, "memBwSchema"], message: 'the schema must be one line that starts with "MB:"' });
       }
       if (l3CacheSchema !== undefined && l3CacheSchema !== "" && !/^L3:[^\n]*$/.test(l3CacheSchema)) {
-        yield {
+        report({
           at: [...at, "l3CacheSchema"],
           message: 'the schema should be one line that starts with "L3:"',
           severity: "warning",
-        };
+        });
       }
       for (const [index, line] of present(schemata)) {
-        if (line.includes("\n")) yield { at: [...at, "schemata", index], message: "the schema must be one line" };
+        if (line.includes("\n")) report({ at: [...at, "schemata", index], message: "the schema must be one line" });
       }
     },
   },

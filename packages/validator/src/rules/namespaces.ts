@@ -23,92 +23,92 @@ export const namespaceRules: readonly Rule[] = [
   {
     id: "namespaces.unique",
     spec: "config-linux.md#namespaces",
-    *check({ linux }) {
+    check({ linux }, report) {
       for (const { index, key, first } of repeated(present(linux?.namespaces), ({ type }) => type)) {
-        yield {
+        report({
           at: ["linux", "namespaces", index],
           message: `the ${key} namespace is there already, at /linux/namespaces/${first}`,
-        };
+        });
       }
     },
   },
   {
     id: "namespaces.path",
     spec: "config-linux.md#namespaces",
-    *check({ linux }) {
+    check({ linux }, report) {
       for (const [index, { path }] of present(linux?.namespaces)) {
         // An empty path is what Go programs write for none.
         if (path === undefined || path === "" || path.startsWith("/")) continue;
-        yield { at: ["linux", "namespaces", index, "path"], message: `the path ${quote(path)} is not absolute` };
+        report({ at: ["linux", "namespaces", index, "path"], message: `the path ${quote(path)} is not absolute` });
       }
     },
   },
   {
     id: "hostname.utsNamespace",
     spec: "config.md#hostname",
-    *check(config) {
+    check(config, report) {
       if (!isNamed(config.hostname) || findNamespace(config, "uts") !== undefined) return;
-      yield { at: ["hostname"], message: "a hostname needs a uts namespace", hint: addNamespace("uts") };
+      report({ at: ["hostname"], message: "a hostname needs a uts namespace", hint: addNamespace("uts") });
     },
   },
   {
     id: "domainname.utsNamespace",
     spec: "config.md#domainname",
-    *check(config) {
+    check(config, report) {
       if (!isNamed(config.domainname) || findNamespace(config, "uts") !== undefined) return;
-      yield { at: ["domainname"], message: "a domainname needs a uts namespace", hint: addNamespace("uts") };
+      report({ at: ["domainname"], message: "a domainname needs a uts namespace", hint: addNamespace("uts") });
     },
   },
   {
     id: "hostname.length",
     spec: "config.md#hostname",
-    *check(config) {
+    check(config, report) {
       for (const field of ["hostname", "domainname"] as const) {
         const bytes = new TextEncoder().encode(config[field] ?? "").length;
         if (bytes <= maximumHostnameBytes) continue;
-        yield { at: [field], message: `the ${field} has ${bytes} bytes, the kernel takes ${maximumHostnameBytes}` };
+        report({ at: [field], message: `the ${field} has ${bytes} bytes, the kernel takes ${maximumHostnameBytes}` });
       }
     },
   },
   {
     id: "userNamespace.required",
     spec: "config-linux.md#user-namespace-mappings",
-    *check(config) {
+    check(config, report) {
       if (findNamespace(config, "user") !== undefined) return;
       for (const field of ["uidMappings", "gidMappings"] as const) {
         if ((config.linux?.[field]?.length ?? 0) === 0) continue;
-        yield { at: ["linux", field], message: `${field} need a user namespace`, hint: addNamespace("user") };
+        report({ at: ["linux", field], message: `${field} need a user namespace`, hint: addNamespace("user") });
       }
     },
   },
   {
     id: "userNamespace.mappings",
     spec: "config-linux.md#user-namespace-mappings",
-    *check(config) {
+    check(config, report) {
       const user = findNamespace(config, "user");
       if (user === undefined || isJoined(user.namespace)) return;
       for (const field of ["uidMappings", "gidMappings"] as const) {
         if ((config.linux?.[field]?.length ?? 0) > 0) continue;
-        yield {
+        report({
           at: ["linux", "namespaces", user.index],
           message: `a new user namespace needs ${field}: without them every id in it is the overflow id`,
-        };
+        });
       }
     },
   },
   {
     id: "idMappings.valid",
     spec: "config-linux.md#user-namespace-mappings",
-    *check({ linux }) {
+    check({ linux }, report) {
       for (const field of ["uidMappings", "gidMappings"] as const) {
-        yield* checkIdMappings(linux?.[field], ["linux", field]);
+        for (const found of checkIdMappings(linux?.[field], ["linux", field])) report(found);
       }
     },
   },
   {
     id: "process.userMapped",
     spec: "config.md#user",
-    *check(config) {
+    check(config, report) {
       const user = findNamespace(config, "user");
       if (user === undefined || isJoined(user.namespace)) return;
       const { uid, gid, additionalGids } = config.process?.user ?? {};
@@ -124,100 +124,106 @@ export const namespaceRules: readonly Rule[] = [
       ];
       for (const { at, id, mappings } of ids) {
         if (id === undefined || mappings === undefined || mappings.length === 0 || isMapped(id, mappings)) continue;
-        yield {
+        report({
           at: ["process", "user", ...at],
           message: `the id ${id} is not mapped in the container's user namespace`,
           hint: "map it in /linux/uidMappings or /linux/gidMappings",
-        };
+        });
       }
     },
   },
   {
     id: "timeOffsets.timeNamespace",
     spec: "config-linux.md#offset-for-time-namespace",
-    *check(config) {
+    check(config, report) {
       if (Object.keys(config.linux?.timeOffsets ?? {}).length === 0) return;
       const time = findNamespace(config, "time");
       if (time === undefined) {
-        yield {
+        report({
           at: ["linux", "timeOffsets"],
           message: "timeOffsets need a time namespace",
           hint: addNamespace("time"),
-        };
+        });
       } else if (isJoined(time.namespace)) {
-        yield { at: ["linux", "timeOffsets"], message: "timeOffsets cannot be set in a time namespace that is joined" };
+        report({
+          at: ["linux", "timeOffsets"],
+          message: "timeOffsets cannot be set in a time namespace that is joined",
+        });
       }
     },
   },
   {
     id: "timeOffsets.nanosecs",
     spec: "config-linux.md#offset-for-time-namespace",
-    *check({ linux }) {
+    check({ linux }, report) {
       for (const clock of timeNamespaceClocks) {
         const offset = linux?.timeOffsets?.[clock];
         if (offset?.nanosecs === undefined || offset.nanosecs <= 999_999_999) continue;
-        yield {
+        report({
           at: ["linux", "timeOffsets", clock, "nanosecs"],
           message: `${offset.nanosecs} nanoseconds are a second or more`,
-        };
+        });
       }
     },
   },
   {
     id: "paths.mountNamespace",
     spec: "config-linux.md#masked-paths",
-    *check(config) {
+    check(config, report) {
       if (findNamespace(config, "mount") !== undefined) return;
       for (const field of ["maskedPaths", "readonlyPaths"] as const) {
         if ((config.linux?.[field]?.length ?? 0) === 0) continue;
-        yield {
+        report({
           at: ["linux", field],
           message: `without a mount namespace ${field} would cover the host's paths`,
           hint: addNamespace("mount"),
-        };
+        });
       }
     },
   },
 ];
 
 /** @returns what is wrong with a list of mappings, user_namespaces(7). */
-export function* checkIdMappings(
-  mappings: readonly (Mapping | undefined)[] | undefined,
-  at: readonly (string | number)[],
-): Iterable<Report> {
-  if (mappings === undefined) return;
+export function checkIdMappings(
+  mappings: readonly (Mapping | undefined)[] = [],
+  at: readonly (string | number)[] = [],
+): readonly Report[] {
+  const reports: Report[] = [];
   if (mappings.length > maximumMappings) {
-    yield { at, message: `there are ${mappings.length} mappings, the kernel takes ${maximumMappings}` };
+    reports.push({ at, message: `there are ${mappings.length} mappings, the kernel takes ${maximumMappings}` });
   }
   for (const [index, { containerID = 0, hostID = 0, size }] of present(mappings)) {
-    if (size === 0) yield { at: [...at, index, "size"], message: "a mapping of no ids maps nothing" };
+    if (size === 0) reports.push({ at: [...at, index, "size"], message: "a mapping of no ids maps nothing" });
     if (size !== undefined && Math.max(containerID, hostID) + size > 2 ** 32 - 1) {
-      yield { at: [...at, index], message: "the mapping goes beyond the highest id, 4294967294" };
+      reports.push({ at: [...at, index], message: "the mapping goes beyond the highest id, 4294967294" });
     }
   }
-  for (const side of ["containerID", "hostID"] as const) yield* checkOverlaps(mappings, { at, side });
+  for (const side of ["containerID", "hostID"] as const) reports.push(...checkOverlaps(mappings, { at, side }));
+  return reports;
 }
 
-function* checkOverlaps(
+function checkOverlaps(
   mappings: readonly (Mapping | undefined)[],
   { at, side }: { readonly at: readonly (string | number)[]; readonly side: "containerID" | "hostID" },
-): Iterable<Report> {
-  const ranges = [...present(mappings)]
+): Report[] {
+  const ranges = present(mappings)
     .flatMap(([index, mapping]) => {
       const first = mapping[side];
       return first === undefined || mapping.size === undefined ? [] : [{ index, first, end: first + mapping.size }];
     })
     .sort((left, right) => left.first - right.first || left.index - right.index);
-  for (const [position, { index, first, end }] of ranges.entries()) {
-    const next = ranges[position + 1];
-    if (next === undefined || next.first >= end || next.first < first) continue;
-    const whose = side === "hostID" ? "host" : "container";
-    const later = Math.max(index, next.index);
-    yield {
-      at: [...at, later],
-      message: `ids of the ${whose} overlap with those of entry ${Math.min(index, next.index)}, which the kernel refuses`,
-    };
+  const reports: Report[] = [];
+  let furthest = ranges[0];
+  for (const range of ranges.slice(1)) {
+    if (furthest !== undefined && range.first < furthest.end) {
+      const whose = side === "hostID" ? "host" : "container";
+      const [earlier, later] = [Math.min(range.index, furthest.index), Math.max(range.index, furthest.index)];
+      const message = `ids of the ${whose} overlap with those of entry ${earlier}, which the kernel refuses`;
+      reports.push({ at: [...at, later], message });
+    }
+    if (furthest === undefined || range.end > furthest.end) furthest = range;
   }
+  return reports;
 }
 
 /** @returns the config's first namespace of a type. */

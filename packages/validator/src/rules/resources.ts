@@ -23,126 +23,128 @@ export const resourceRules: readonly Rule<Subject>[] = [
   {
     id: "resources.memory.range",
     spec: "config-linux.md#memory",
-    *check({ memory }) {
+    check({ memory }, report) {
       for (const field of ["limit", "reservation", "swap", "kernel", "kernelTCP"] as const) {
         const bytes = memory?.[field];
         if (bytes === undefined || bytes >= -1) continue;
-        yield { at: ["memory", field], message: `${bytes} is not a number of bytes`, hint: "-1 is no limit" };
+        report({ at: ["memory", field], message: `${bytes} is not a number of bytes`, hint: "-1 is no limit" });
       }
       if (memory?.swappiness !== undefined && memory.swappiness > 100) {
-        yield { at: ["memory", "swappiness"], message: `swappiness is from 0 to 100, not ${memory.swappiness}` };
+        report({ at: ["memory", "swappiness"], message: `swappiness is from 0 to 100, not ${memory.swappiness}` });
       }
     },
   },
   {
     id: "resources.memory.swap",
     spec: "config-linux.md#memory",
-    *check({ memory }) {
+    check({ memory }, report) {
       const { limit, swap = 0 } = memory ?? {};
       if (swap <= 0 || limit === undefined || isZero(limit) || (limit > 0 && swap >= limit)) return;
-      yield {
+      report({
         at: ["memory", "swap"],
         message: `swap is memory and swap together, so ${swap} cannot be below the memory limit ${limit}`,
         hint: "-1 is no limit",
-      };
+      });
     },
   },
   {
     id: "resources.memory.reservation",
     spec: "config-linux.md#memory",
-    *check({ memory }) {
+    check({ memory }, report) {
       const { limit = 0, reservation = 0 } = memory ?? {};
       if (limit <= 0 || reservation <= limit) return;
-      yield {
+      report({
         at: ["memory", "reservation"],
         message: `the reservation ${reservation} is above the limit ${limit}, so it has no effect`,
         severity: "warning",
-      };
+      });
     },
   },
   {
     id: "resources.memory.deprecated",
     spec: "config-linux.md#memory",
-    *check({ memory }) {
+    check({ memory }, report) {
       for (const field of ["kernel", "kernelTCP"] as const) {
         if ((memory?.[field] ?? 0) <= 0) continue;
-        yield {
+        report({
           at: ["memory", field],
           message: `the specification recommends not to use ${field}`,
           severity: "warning",
-        };
+        });
       }
     },
   },
   {
     id: "resources.cpu.shares",
     spec: "config-linux.md#cpu",
-    *check({ cpu }) {
-      yield* outsideUnlessZero({ at: ["cpu", "shares"], value: cpu?.shares, from: 2, to: 262_144 });
+    check({ cpu }, report) {
+      for (const found of outsideUnlessZero({ at: ["cpu", "shares"], value: cpu?.shares, from: 2, to: 262_144 }))
+        report(found);
     },
   },
   {
     id: "resources.cpu.quota",
     spec: "config-linux.md#cpu",
-    *check({ cpu }) {
+    check({ cpu }, report) {
       const { quota = 0, burst = 0, realtimeRuntime = 0, realtimePeriod = 0 } = cpu ?? {};
-      yield* outsideUnlessZero({ at: ["cpu", "period"], value: cpu?.period, from: 1000, to: 1_000_000 });
+      for (const found of outsideUnlessZero({ at: ["cpu", "period"], value: cpu?.period, from: 1000, to: 1_000_000 }))
+        report(found);
       if (quota < -1 || (quota > 0 && quota < 1000)) {
-        yield {
+        report({
           at: ["cpu", "quota"],
           message: `the kernel takes a quota of 1000 µs at least, not ${quota}`,
           hint: "-1 is no limit",
-        };
+        });
       }
       if (quota > 0 && burst > quota) {
-        yield { at: ["cpu", "burst"], message: `the burst ${burst} is larger than the quota ${quota}` };
+        report({ at: ["cpu", "burst"], message: `the burst ${burst} is larger than the quota ${quota}` });
       }
       if (realtimeRuntime < -1) {
-        yield { at: ["cpu", "realtimeRuntime"], message: `${realtimeRuntime} is not a time`, hint: "-1 is no limit" };
+        report({ at: ["cpu", "realtimeRuntime"], message: `${realtimeRuntime} is not a time`, hint: "-1 is no limit" });
       }
       if (realtimePeriod > 0 && realtimeRuntime > realtimePeriod) {
         const message = `the runtime ${realtimeRuntime} is longer than its period ${realtimePeriod}`;
-        yield { at: ["cpu", "realtimeRuntime"], message };
+        report({ at: ["cpu", "realtimeRuntime"], message });
       }
     },
   },
   {
     id: "resources.cpu.idle",
     spec: "config-linux.md#cpu",
-    *check({ cpu }) {
+    check({ cpu }, report) {
       const { idle = 0 } = cpu ?? {};
-      if (idle < 0 || idle > 1) yield { at: ["cpu", "idle"], message: `idle is 0 or 1, not ${idle}` };
+      if (idle < 0 || idle > 1) report({ at: ["cpu", "idle"], message: `idle is 0 or 1, not ${idle}` });
     },
   },
   {
     id: "resources.cpu.list",
     spec: "config-linux.md#cpu",
-    *check({ cpu }) {
+    check({ cpu }, report) {
       for (const field of ["cpus", "mems"] as const) {
         const list = cpu?.[field];
         if (list === undefined || parseNumberList(list) !== undefined) continue;
-        yield { at: ["cpu", field], message: `${quote(list)} is not a list of numbers like "0-3,7"` };
+        report({ at: ["cpu", field], message: `${quote(list)} is not a list of numbers like "0-3,7"` });
       }
     },
   },
   {
     id: "resources.pids.limit",
     spec: "config-linux.md#pids",
-    *check({ pids }) {
+    check({ pids }, report) {
       if (pids?.limit === undefined || pids.limit >= -1) return;
-      yield { at: ["pids", "limit"], message: `${pids.limit} is not a number of tasks`, hint: "-1 is no limit" };
+      report({ at: ["pids", "limit"], message: `${pids.limit} is not a number of tasks`, hint: "-1 is no limit" });
     },
   },
   {
     id: "resources.blockIO.weight",
     spec: "config-linux.md#block-io",
-    *check({ blockIO }) {
-      yield* checkWeights(blockIO, ["blockIO"]);
+    check({ blockIO }, report) {
+      for (const found of checkWeights(blockIO, ["blockIO"])) report(found);
       for (const [index, device] of present(blockIO?.weightDevice)) {
         const at = ["blockIO", "weightDevice", index];
-        yield* checkWeights(device, at);
+        for (const found of checkWeights(device, at)) report(found);
         if (device.weight === undefined && device.leafWeight === undefined) {
-          yield { at, message: 'the entry has neither "weight" nor "leafWeight"' };
+          report({ at, message: 'the entry has neither "weight" nor "leafWeight"' });
         }
       }
     },
@@ -150,15 +152,15 @@ export const resourceRules: readonly Rule<Subject>[] = [
   {
     id: "resources.blockIO.unique",
     spec: "config-linux.md#block-io",
-    *check({ blockIO }) {
+    check({ blockIO }, report) {
       for (const list of ["weightDevice", ...throttles] as const) {
         const devices: readonly (Unsound<LinuxWeightDevice> | undefined)[] = blockIO?.[list] ?? [];
         for (const { index, key, first } of repeated(present(devices), deviceNumbers)) {
-          yield {
+          report({
             at: ["blockIO", list, index],
             message: `the device ${key} has an entry already, number ${first}; the last one counts`,
             severity: "warning",
-          };
+          });
         }
       }
     },
@@ -166,13 +168,13 @@ export const resourceRules: readonly Rule<Subject>[] = [
   {
     id: "resources.blockIO.device",
     spec: "config-linux.md#block-io",
-    *check({ blockIO }) {
+    check({ blockIO }, report) {
       for (const list of ["weightDevice", ...throttles] as const) {
         for (const [index, device] of present<Unsound<LinuxWeightDevice>>(blockIO?.[list])) {
           for (const field of ["major", "minor"] as const) {
             const number = device[field];
             if (number === undefined || number >= 0) continue;
-            yield { at: ["blockIO", list, index, field], message: `a device has no ${field} number ${number}` };
+            report({ at: ["blockIO", list, index, field], message: `a device has no ${field} number ${number}` });
           }
         }
       }
@@ -181,41 +183,41 @@ export const resourceRules: readonly Rule<Subject>[] = [
   {
     id: "resources.hugepageLimits.unique",
     spec: "config-linux.md#huge-page-limits",
-    *check({ hugepageLimits }) {
+    check({ hugepageLimits }, report) {
       for (const { index, key, first } of repeated(present(hugepageLimits), ({ pageSize }) => pageSize)) {
-        yield { at: ["hugepageLimits", index], message: `pages of ${key} have a limit already, number ${first}` };
+        report({ at: ["hugepageLimits", index], message: `pages of ${key} have a limit already, number ${first}` });
       }
     },
   },
   {
     id: "resources.rdma.limits",
     spec: "config-linux.md#rdma",
-    *check({ rdma }) {
+    check({ rdma }, report) {
       for (const [device, limits] of presentMembers(rdma)) {
         if (limits.hcaHandles !== undefined || limits.hcaObjects !== undefined) continue;
-        yield { at: ["rdma", device], message: 'the entry has neither "hcaHandles" nor "hcaObjects"' };
+        report({ at: ["rdma", device], message: 'the entry has neither "hcaHandles" nor "hcaObjects"' });
       }
     },
   },
   {
     id: "resources.unified.key",
     spec: "config-linux.md#unified",
-    *check({ unified }) {
+    check({ unified }, report) {
       for (const [key] of presentMembers(unified)) {
         if (/^[a-zA-Z0-9_-]+(?:\.[a-zA-Z0-9_-]+)+$/.test(key)) continue;
         const what = key.includes("/") ? "has a slash" : "is not one like memory.max";
-        yield {
+        report({
           at: ["unified", key],
           message: `a file name of the cgroup is needed: ${quote(key)} ${what}`,
           atKey: true,
-        };
+        });
       }
     },
   },
   {
     id: "resources.unified.conflict",
     spec: "config-linux.md#unified",
-    *check({ unified, memory, pids }) {
+    check({ unified, memory, pids }, report) {
       const fields = [
         { key: "memory.max", field: "memory.limit", value: memory?.limit },
         { key: "memory.low", field: "memory.reservation", value: memory?.reservation },
@@ -231,11 +233,11 @@ export const resourceRules: readonly Rule<Subject>[] = [
         ) {
           continue;
         }
-        yield {
+        report({
           at: ["unified", key],
           message: `${key} contradicts ${field}, ${value}; it is written last and counts`,
           severity: "warning",
-        };
+        });
       }
     },
   },
@@ -246,36 +248,36 @@ export const completeResourceRules: readonly Rule<Subject>[] = [
   {
     id: "resources.memory.swapLimit",
     spec: "config-linux.md#memory",
-    *check({ memory }) {
+    check({ memory }, report) {
       const { limit = 0, swap = 0 } = memory ?? {};
       if (swap <= 0 || !isZero(limit)) return;
-      yield {
+      report({
         at: ["memory", "swap"],
         message: "swap is memory and swap together, so it needs a memory limit",
         hint: 'set "limit"',
-      };
+      });
     },
   },
 ];
 
-function* checkWeights(
+function checkWeights(
   weights: Pick<Unsound<LinuxBlockIO>, "weight" | "leafWeight"> | undefined,
   at: readonly (string | number)[],
-): Iterable<Report> {
-  for (const field of ["weight", "leafWeight"] as const) {
-    yield* outsideUnlessZero({ at: [...at, field], value: weights?.[field], from: 10, to: 1000 });
-  }
+): Report[] {
+  return (["weight", "leafWeight"] as const).flatMap((field) =>
+    outsideUnlessZero({ at: [...at, field], value: weights?.[field], from: 10, to: 1000 }),
+  );
 }
 
-function* outsideUnlessZero(options: {
+function outsideUnlessZero(options: {
   readonly at: readonly (string | number)[];
   readonly value: Int64 | undefined;
   readonly from: number;
   readonly to: number;
-}): Iterable<Report> {
+}): Report[] {
   const { at, value, from, to } = options;
-  if (value === undefined || isZero(value) || (value >= from && value <= to)) return;
-  yield { at, message: `the kernel takes ${from} to ${to}, not ${value}`, hint: "0 leaves it as it is" };
+  if (value === undefined || isZero(value) || (value >= from && value <= to)) return [];
+  return [{ at, message: `the kernel takes ${from} to ${to}, not ${value}`, hint: "0 leaves it as it is" }];
 }
 
 function isZero(value: Int64): boolean {

@@ -13,27 +13,27 @@ export const seccompRules: readonly Rule<Unsound<LinuxSeccomp>>[] = [
   {
     id: "seccomp.notifyDefault",
     spec: "config-linux.md#seccomp",
-    *check({ defaultAction }) {
+    check({ defaultAction }, report) {
       if (defaultAction !== "SCMP_ACT_NOTIFY") return;
-      yield {
+      report({
         at: ["defaultAction"],
         message: "SCMP_ACT_NOTIFY cannot be the default: the listener's descriptor could not be sent",
-      };
+      });
     },
   },
   {
     id: "seccomp.notifyWrite",
     spec: "config-linux.md#seccomp",
-    *check({ syscalls }) {
+    check({ syscalls }, report) {
       for (const [index, { action, names }] of present(syscalls)) {
         if (action !== "SCMP_ACT_NOTIFY") continue;
         for (const [position, name] of present(names)) {
           if (name !== "write" && name !== "sendmsg") continue;
-          yield {
+          report({
             at: ["syscalls", index, "names", position],
             message: `SCMP_ACT_NOTIFY cannot be for ${name}: the listener's descriptor is handed over with it`,
             severity: name === "write" ? "error" : "warning",
-          };
+          });
         }
       }
     },
@@ -41,63 +41,63 @@ export const seccompRules: readonly Rule<Unsound<LinuxSeccomp>>[] = [
   {
     id: "seccomp.listenerPath",
     spec: "config-linux.md#seccomp",
-    *check({ listenerPath, listenerMetadata, syscalls }) {
+    check({ listenerPath, listenerMetadata, syscalls }, report) {
       const hasPath = listenerPath !== undefined && listenerPath !== "";
       if (!hasPath && listenerMetadata !== undefined && listenerMetadata !== "") {
-        yield { at: ["listenerMetadata"], message: "listenerMetadata must not be set without listenerPath" };
+        report({ at: ["listenerMetadata"], message: "listenerMetadata must not be set without listenerPath" });
       }
       if (hasPath && !listenerPath.startsWith("/")) {
-        yield { at: ["listenerPath"], message: "the path of the listener's socket is not absolute" };
+        report({ at: ["listenerPath"], message: "the path of the listener's socket is not absolute" });
       }
       for (const [index, { action }] of present(syscalls)) {
         if (action !== "SCMP_ACT_NOTIFY" || hasPath) continue;
-        yield {
+        report({
           at: ["syscalls", index, "action"],
           message: "SCMP_ACT_NOTIFY needs a listenerPath to send its descriptor to",
-        };
+        });
       }
     },
   },
   {
     id: "seccomp.errnoRet",
     spec: "config-linux.md#seccomp",
-    *check({ defaultAction, defaultErrnoRet, syscalls }) {
+    check({ defaultAction, defaultErrnoRet, syscalls }, report) {
       const problem = errnoProblem(defaultAction, defaultErrnoRet);
-      if (problem !== undefined) yield { at: ["defaultErrnoRet"], message: problem };
+      if (problem !== undefined) report({ at: ["defaultErrnoRet"], message: problem });
       for (const [index, { action, errnoRet }] of present(syscalls)) {
         const problem = errnoProblem(action, errnoRet);
-        if (problem !== undefined) yield { at: ["syscalls", index, "errnoRet"], message: problem };
+        if (problem !== undefined) report({ at: ["syscalls", index, "errnoRet"], message: problem });
       }
     },
   },
   {
     id: "seccomp.flags",
     spec: "config-linux.md#seccomp",
-    *check({ flags, syscalls }) {
+    check({ flags, syscalls }, report) {
       const notifies = [...present(syscalls)].some(([, { action }]) => action === "SCMP_ACT_NOTIFY");
       for (const [index, flag] of present(flags)) {
         if (flag !== "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" || notifies) continue;
-        yield { at: ["flags", index], message: `${flag} has no effect without SCMP_ACT_NOTIFY`, severity: "warning" };
+        report({ at: ["flags", index], message: `${flag} has no effect without SCMP_ACT_NOTIFY`, severity: "warning" });
       }
     },
   },
   {
     id: "seccomp.architectures",
     spec: "config-linux.md#seccomp",
-    *check({ architectures }) {
+    check({ architectures }, report) {
       for (const { index, key } of repeated(present(architectures), (architecture) => architecture)) {
-        yield { at: ["architectures", index], message: `${key} is listed twice`, severity: "warning" };
+        report({ at: ["architectures", index], message: `${key} is listed twice`, severity: "warning" });
       }
     },
   },
   {
     id: "seccomp.names",
     spec: "config-linux.md#seccomp",
-    *check({ syscalls }) {
+    check({ syscalls }, report) {
       for (const [index, { names }] of present(syscalls)) {
         for (const [position, name] of present(names)) {
           if (/^[a-z_][a-z0-9_]*$/i.test(name)) continue;
-          yield { at: ["syscalls", index, "names", position], message: "this is not the name of a system call" };
+          report({ at: ["syscalls", index, "names", position], message: "this is not the name of a system call" });
         }
       }
     },

@@ -23,30 +23,30 @@ export const sysctlRules: readonly Rule[] = [
   {
     id: "sysctl.name",
     spec: "config-linux.md#sysctl",
-    *check({ linux }) {
+    check({ linux }, report) {
       for (const [name] of presentMembers(linux?.sysctl)) {
         if (isParameterName(name)) continue;
-        yield {
+        report({
           at: ["linux", "sysctl", name],
           message: `${quote(name)} is not the name of a kernel parameter`,
           atKey: true,
-        };
+        });
       }
     },
   },
   {
     id: "sysctl.namespace",
     spec: "config-linux.md#sysctl",
-    *check(config) {
+    check(config, report) {
       for (const [name] of presentMembers(config.linux?.sysctl)) {
         if (!isParameterName(name)) continue;
         const at = ["linux", "sysctl", name];
         const type = namespaceOf(normalizeSysctl(name));
         if (type === undefined) {
-          yield { at, message: `${name} belongs to no namespace, so setting it would change the host`, atKey: true };
+          report({ at, message: `${name} belongs to no namespace, so setting it would change the host`, atKey: true });
         } else if (findNamespace(config, type) === undefined) {
           const message = `without a ${type} namespace setting ${name} would change the host`;
-          yield { at, message, hint: addNamespace(type), atKey: true };
+          report({ at, message, hint: addNamespace(type), atKey: true });
         }
       }
     },
@@ -54,14 +54,14 @@ export const sysctlRules: readonly Rule[] = [
   {
     id: "sysctl.conflict",
     spec: "config-linux.md#sysctl",
-    *check(config) {
+    check(config, report) {
       for (const [name, value] of presentMembers(config.linux?.sysctl)) {
         const at = ["linux", "sysctl", name];
         const parameter = normalizeSysctl(name);
         if (parameter === "kernel.hostname") {
-          yield { at, message: "kernel.hostname has a field of its own", hint: 'use "hostname"', atKey: true };
+          report({ at, message: "kernel.hostname has a field of its own", hint: 'use "hostname"', atKey: true });
         } else if (parameter === "kernel.domainname" && (config.domainname ?? value) !== value) {
-          yield { at, message: `kernel.domainname contradicts /domainname, ${quote(config.domainname ?? "")}` };
+          report({ at, message: `kernel.domainname contradicts /domainname, ${quote(config.domainname ?? "")}` });
         }
       }
       const seen = new Map<string, string>();
@@ -70,7 +70,11 @@ export const sysctlRules: readonly Rule[] = [
         const first = seen.get(parameter);
         if (first === undefined) seen.set(parameter, name);
         else
-          yield { at: ["linux", "sysctl", name], message: `${name} and ${first} are the same parameter`, atKey: true };
+          report({
+            at: ["linux", "sysctl", name],
+            message: `${name} and ${first} are the same parameter`,
+            atKey: true,
+          });
       }
     },
   },

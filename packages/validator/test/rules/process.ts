@@ -142,7 +142,7 @@ export const processFixtures: readonly Fixture[] = [
   [
     "capabilities.inheritable",
     "/process/capabilities/inheritable/0",
-    "warning",
+    "error",
     (spec) => setCapabilities(spec, { inheritable: ["CAP_KILL"] }),
   ],
   [

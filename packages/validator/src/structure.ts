@@ -5,7 +5,7 @@ import { sectionOf } from "./sections.ts";
 import { nearest } from "./suggestion.ts";
 
 /** An error as the generated validators report it. */
-export interface SchemaError {
+interface SchemaError {
   readonly instancePath: string;
   readonly keyword: string;
   readonly params: Readonly<Record<string, unknown>>;

@@ -13,7 +13,7 @@ type Config = Unsound<Spec>;
 type Mapping = Unsound<LinuxIDMapping>;
 
 /** Most lines of a map of a user namespace: `UID_GID_MAP_MAX_EXTENTS` of the kernel since 4.15, user_namespaces(7). */
-export const maximumMappings = 340;
+const maximumMappings = 340;
 
 /** Longest host or domain name: `__NEW_UTS_LEN`, sethostname(2). */
 const maximumHostnameBytes = 64;
@@ -236,7 +236,7 @@ export function findNamespace(
 }
 
 /** Whether a namespace exists already and is joined. */
-export function isJoined(namespace: Unsound<LinuxNamespace>): boolean {
+function isJoined(namespace: Unsound<LinuxNamespace>): boolean {
   return namespace.path !== undefined && namespace.path !== "";
 }
 

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import type { Spec } from "@runlet/spec";
-import { formatIssue, toRunletError, validateConfig, validateSpec } from "@runlet/validator";
+import { toRunletError, validateConfig, validateSpec } from "@runlet/validator";
 import type { Warning } from "./options.ts";
 
 /** What {@link loadConfig} needs. */
@@ -10,7 +10,6 @@ export interface ConfigRequest {
   readonly bundle: string;
   readonly config?: Spec | undefined;
   readonly configPath?: string | undefined;
-  readonly onWarning: (warning: Warning) => void;
 }
 
 /** A config that has passed validation, and where it belongs. */
@@ -20,6 +19,8 @@ export interface LoadedConfig {
   readonly bundleHostPath: string;
   /** Absolute path of the root file system. */
   readonly rootHostPath: string;
+  /** What the validator has found that is no error. */
+  readonly warnings: readonly Warning[];
 }
 
 /**
@@ -28,7 +29,7 @@ export interface LoadedConfig {
  * @throws RunletError `ERR_RUNLET_BUNDLE`, `ERR_RUNLET_CONFIG_MISSING`, `ERR_RUNLET_CONFIG_SYNTAX`,
  *   `ERR_RUNLET_CONFIG_INVALID`, `ERR_RUNLET_ROOTFS`.
  */
-export function loadConfig({ bundle, config, configPath, onWarning }: ConfigRequest): LoadedConfig {
+export function loadConfig({ bundle, config, configPath }: ConfigRequest): LoadedConfig {
   const bundleHostPath = resolve(bundle);
   checkBundle(bundle, bundleHostPath);
   const { spec, issues } =
@@ -37,13 +38,15 @@ export function loadConfig({ bundle, config, configPath, onWarning }: ConfigRequ
       : validateSpec(config);
   const error = toRunletError(issues);
   if (error !== undefined || spec === undefined) throw error ?? new Error("a config without errors has no value");
-  for (const issue of issues) {
-    const hint = issue.hint === undefined ? "" : ` (${issue.hint})`;
-    onWarning({ message: `${formatIssue(issue)}${hint}`, pointer: issue.pointer });
-  }
+  const warnings = issues.map(({ message, hint, pointer, line, column }) => ({
+    message: `${message}${hint === undefined ? "" : ` (${hint})`}`,
+    pointer,
+    line,
+    column,
+  }));
   const rootHostPath = resolve(bundleHostPath, spec.root?.path ?? "rootfs");
   checkRoot(rootHostPath);
-  return { spec, bundleHostPath, rootHostPath };
+  return { spec, bundleHostPath, rootHostPath, warnings };
 }
 
 function checkBundle(given: string, bundleHostPath: string): void {

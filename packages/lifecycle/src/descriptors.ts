@@ -27,7 +27,9 @@ export interface OpenedDescriptors extends Disposable {
 export async function openDescriptors(sources: DescriptorSources): Promise<OpenedDescriptors> {
   const fds: number[] = [];
   const opened: number[] = [];
-  const close = () => opened.splice(0).forEach((fd) => closeSync(fd));
+  const close = () => {
+    for (const fd of opened.splice(0)) closeSync(fd);
+  };
   try {
     for (const descriptor of sources.plan.descriptors) {
       const { fd, isOurs } = await open(descriptor, sources, fds);

@@ -23,6 +23,10 @@ export interface Warning {
   readonly message: string;
   /** JSON Pointer of the config entry. */
   readonly pointer?: string;
+  /** Line of the config entry in its file, from 1. */
+  readonly line?: number;
+  /** Column of the config entry, from 1. */
+  readonly column?: number;
 }
 
 /**

@@ -112,7 +112,7 @@ export class Runtime {
   readonly #warn = (warning: Warning): void => this.#options.onWarning?.(warning);
 
   #load({ bundle, config, configPath }: PlanOptions | CreateOptions): LoadedConfig {
-    return loadConfig({ bundle, config, configPath, onWarning: this.#warn });
+    return loadConfig({ bundle, config, configPath });
   }
 
   #cgroup(id: string, spec: Spec): Cgroup | null {
@@ -125,7 +125,7 @@ export class Runtime {
 
   #compile(
     id: string,
-    { spec, bundleHostPath }: LoadedConfig,
+    { spec, bundleHostPath, warnings }: LoadedConfig,
     cgroup: Cgroup | null,
     options: PlanOptions | CreateOptions,
   ): Plan {
@@ -139,8 +139,11 @@ export class Runtime {
       noNewKeyring,
       preserveFds,
     });
-    for (const warning of plan.warnings ?? []) this.#warn(warning);
-    for (const warning of cgroup?.warnings(spec.linux?.resources) ?? []) this.#warn(warning);
+    const found = [...(plan.warnings ?? []), ...(cgroup?.warnings(spec.linux?.resources) ?? [])];
+    // What the validator says entry by entry, the plan says of the whole.
+    const isCovered = (pointer = "") => found.some((other) => pointer.startsWith(`${other.pointer}/`));
+    for (const warning of warnings) if (!isCovered(warning.pointer)) this.#warn(warning);
+    for (const warning of found) this.#warn(warning);
     return plan;
   }
 

@@ -90,7 +90,11 @@ export async function callSystemd(call: SystemdCall): Promise<SystemdReply> {
   );
   if (typeof started === "number") {
     const isLibraryMissing = started === -ELIBACC || started === -ELIBBAD;
-    throw new SyscallError(isLibraryMissing ? "dlopen" : "sd_bus_call", started, isLibraryMissing ? library : call.address);
+    throw new SyscallError(
+      isLibraryMissing ? "dlopen" : "sd_bus_call",
+      started,
+      isLibraryMissing ? library : call.address,
+    );
   }
   const result = await started;
   if (result.status < 0) {

@@ -1,7 +1,6 @@
 /* Copies a directory into a file system that is about to cover it (tmpcopyup). */
 #include "init.h"
 
-#include <linux/stat.h>
 
 #define COPY_MAX_DEPTH 64
 #define DIRECTORY_BUFFER_BYTES 2048

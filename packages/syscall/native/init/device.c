@@ -4,7 +4,6 @@
 #include <asm/ioctls.h>
 #include <asm/termios.h>
 #include <linux/magic.h>
-#include <linux/stat.h>
 
 #define TIOCGPTPEER_ 0x5441
 #define AT_REMOVEDIR_ 0x200

@@ -1,7 +1,6 @@
 /* The last steps: where the process stands, what it executes, and the wait for the start. */
 #include "init.h"
 
-#include <linux/stat.h>
 
 #define SOCK_CLOEXEC_ 02000000
 #define POLLIN_ 1

@@ -3,6 +3,9 @@
 #ifndef RUNLET_INIT_KERNEL_H
 #define RUNLET_INIT_KERNEL_H
 
+/* First: its names are left out once a header of the C library has been included. */
+#include <linux/stat.h>
+
 #include <asm/unistd.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
@@ -13,12 +16,12 @@
 typedef long result;
 
 #if defined(RUNLET_HOSTED)
-#include <errno.h>
-#include <unistd.h>
+/* Of the C library, whose headers cannot be included beside the kernel's. */
 extern long syscall(long number, ...);
+extern int *__errno_location(void);
 static inline result kernel6(long number, long a, long b, long c, long d, long e, long f) {
   long value = syscall(number, a, b, c, d, e, f);
-  return value == -1 ? -errno : value;
+  return value == -1 ? -*__errno_location() : value;
 }
 #elif defined(__x86_64__)
 static inline result kernel6(long number, long a, long b, long c, long d, long e, long f) {

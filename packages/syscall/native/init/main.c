@@ -5,7 +5,6 @@
 #include <linux/magic.h>
 #include <linux/mman.h>
 #include <linux/prctl.h>
-#include <linux/stat.h>
 
 static operation_function *const operations[] = {
     [OP_PAUSE] = pause_for_parent,

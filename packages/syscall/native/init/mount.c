@@ -2,7 +2,6 @@
 #include "init.h"
 
 #include <linux/mount.h>
-#include <linux/stat.h>
 
 /* Words of <linux/mount.h> whose presence depends on the age of the headers. */
 #define FSCONFIG_SET_FLAG_ 0

@@ -2,7 +2,6 @@
  * by string from the host's root (CVE-2021-30465, CVE-2024-45310 and their kin). */
 #include "init.h"
 
-#include <linux/stat.h>
 
 /* openat2 says EAGAIN when a rename anywhere may have let `..` escape; an attacker can provoke it, so it is bounded. */
 #define RESOLVE_RETRIES 256

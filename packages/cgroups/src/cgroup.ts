@@ -31,7 +31,7 @@ export interface CgroupWarning {
  */
 export interface CgroupState {
   readonly driver: CgroupDriver;
-  /** Path below the hierarchies' roots, or the name of the unit (systemd). */
+  /** Path below the hierarchies' roots. */
   readonly path: string;
   /** Host directories by controller, as runc's state.json has them; the unified hierarchy's key is empty. */
   readonly cgroup_paths: Readonly<Record<string, string>>;
@@ -39,6 +39,8 @@ export interface CgroupState {
   readonly rootless: boolean;
   /** Whether the path was chosen by us rather than by the config. */
   readonly isDefaultPath: boolean;
+  /** Name of the unit (systemd). */
+  readonly unit?: string;
   /** Whether the user's own instance of systemd manages the unit (systemd). */
   readonly userInstance?: boolean;
 }
@@ -56,11 +58,14 @@ export interface CgroupDescriptors {
 
 /** Options of {@link Cgroup.create}. */
 export interface CgroupCreateOptions {
-  /** A living process that becomes the first member; needed by the systemd driver, see {@link Cgroup.needsProcess}. */
+  /** A living process that is put in; needed by the systemd driver, see {@link Cgroup.needsProcess}. */
   readonly pid?: number;
   /** What the config asks for: the systemd driver makes its unit with it. {@link Cgroup.apply} is called all the same. */
   readonly resources?: LinuxResources;
-  /** The config's annotations, for `org.systemd.property.*`; only those whose names are allowed have an effect. */
+  /**
+   * Annotations whose names the caller allows: `org.systemd.property.*` set properties of the unit (systemd), others have no
+   * effect.
+   */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
@@ -86,6 +91,8 @@ export interface Cgroup {
    * @throws RunletError `ERR_RUNLET_CONFIG_INVALID` or `ERR_RUNLET_UNSUPPORTED` with the pointer of the field.
    */
   plan(resources: LinuxResources | undefined): readonly CgroupWrite[];
+  /** What {@link update} writes for `resources`, devices apart: depends on the limits that are there. */
+  planUpdate(resources: LinuxResources): readonly CgroupWrite[];
   /** Fields of `resources` that have no effect here. Pure. */
   warnings(resources: LinuxResources | undefined): readonly CgroupWarning[];
   /**

@@ -64,6 +64,13 @@ export function parseUnitPath(cgroupsPath: string | undefined, id: string): Unit
     );
   }
   if (name === "") throw invalid(cgroupsPath, "names no unit", "give a name after the second colon");
+  if (name.endsWith(".slice")) {
+    throw invalid(
+      cgroupsPath,
+      "names a slice, which has no processes of its own",
+      "put the slice before the first colon",
+    );
+  }
   for (const part of [prefix, name]) {
     if (!/^[\w:.@\\-]*$/.test(part)) {
       throw invalid(
@@ -99,9 +106,8 @@ export function slicePath(slice: string): string {
   return parts.map((_, index) => `/${parts.slice(0, index + 1).join("-")}.slice`).join("");
 }
 
-/** Name of the unit: `prefix-name.scope`; a name that ends in `.slice` is a slice itself. */
+/** Name of the unit: `prefix-name.scope`. */
 export function unitName(path: UnitPath): string {
-  if (path.name.endsWith(".slice")) return path.name;
   return path.prefix === "" ? `${path.name}.scope` : `${path.prefix}-${path.name}.scope`;
 }
 

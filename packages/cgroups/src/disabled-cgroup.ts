@@ -17,6 +17,10 @@ export class DisabledCgroup implements Cgroup {
     return [];
   }
 
+  planUpdate(): readonly CgroupWrite[] {
+    return [];
+  }
+
   /** Says that limits do not hold, once for each controller that is asked for. */
   warnings(resources: LinuxResources | undefined): readonly CgroupWarning[] {
     return Object.keys(resources ?? {})

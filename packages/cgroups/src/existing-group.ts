@@ -42,6 +42,21 @@ const hints: Readonly<Record<string, string>> = {
   ENOENT: "the control group of this process is gone: give an absolute cgroupsPath",
 };
 
+/** The error for a process that cannot be put into a control group. */
+export function joinError(hostPath: string, pid: number, cause: unknown): RunletError {
+  const errno = errnoOf(cause);
+  return new RunletError("ERR_RUNLET_CGROUP", `cannot put process ${pid} into the control group ${hostPath}`, {
+    pointer,
+    syscall: "write",
+    errno,
+    hint:
+      errno === "EACCES" || errno === "EPERM"
+        ? "the group above both, where the process comes from, must be writable too: have it delegated"
+        : undefined,
+    cause,
+  });
+}
+
 /** The error for a control group that is gone. */
 export function goneError(hostPath: string): RunletError {
   return new RunletError("ERR_RUNLET_CGROUP", `the control group ${hostPath} is gone`, {

@@ -1,8 +1,8 @@
-import { RunletError } from "@runlet/errors";
 import type { Cgroup, CgroupState } from "./cgroup.ts";
 import { DisabledCgroup } from "./disabled-cgroup.ts";
 import { fileGroup, recordedFileGroup } from "./file-group.ts";
 import { type CgroupLayout, detectLayout } from "./layout.ts";
+import { recordedUnitGroup, unitGroup } from "./systemd/unit-group.ts";
 
 /** Options of {@link cgroupManager}. */
 export interface ManagerOptions {
@@ -45,7 +45,7 @@ export interface CgroupManager {
 export function cgroupFromState(state: CgroupState, options: { readonly layout?: CgroupLayout } = {}): Cgroup {
   if (state.driver === "disabled") return new DisabledCgroup();
   const layout = options.layout ?? detectLayout();
-  return recordedFileGroup(state, layout);
+  return state.driver === "systemd" ? recordedUnitGroup(state, layout) : recordedFileGroup(state, layout);
 }
 
 /** The manager of a driver. No system call is made, but for {@link detectLayout} if no layout is given. */
@@ -57,11 +57,7 @@ export function cgroupManager(options: ManagerOptions = {}): CgroupManager {
     layout,
     cgroup: (request) => {
       if (driver === "disabled") return new DisabledCgroup();
-      if (driver === "systemd") {
-        throw new RunletError("ERR_RUNLET_UNSUPPORTED", "the systemd driver is not there", {
-          hint: "use --cgroup-manager=cgroupfs",
-        });
-      }
+      if (driver === "systemd") return unitGroup(layout, { ...request, rootless });
       return fileGroup(layout, { ...request, rootless });
     },
   };

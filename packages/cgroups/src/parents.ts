@@ -71,6 +71,20 @@ function makeParents(nested: NestedPath, onParent?: (hostPath: string) => void):
   }
 }
 
+/**
+ * Takes back what {@link makeLeaf} made, after an error that is the one to tell.
+ *
+ * @param isNew - whether the leaf was made.
+ */
+export function removeMade(nested: NestedPath, isNew: boolean): void {
+  try {
+    if (isNew) rmdirSync(leafPath(nested));
+  } catch {
+    // It stays: the container's own delete tries again.
+  }
+  removeMarkedParents(nested);
+}
+
 /** Removes the marked parents that are empty, innermost first. Others are left without a word. */
 export function removeMarkedParents(nested: NestedPath): void {
   for (const path of parentPaths(nested).reverse()) {

@@ -25,6 +25,22 @@ export async function removeGroups(hostPaths: readonly string[]): Promise<void> 
   }
 }
 
+/**
+ * Waits for processes that are about to end.
+ *
+ * @param hostPaths - directories of one group in its hierarchies.
+ * @throws RunletError `ERR_RUNLET_CGROUP` when there still are some after 2 s.
+ */
+export async function waitUntilEmpty(hostPaths: readonly string[]): Promise<void> {
+  const deadlineMs = Date.now() + patienceMs;
+  for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 100)) {
+    const inUse = hostPaths.find((hostPath) => processesOf(hostPath).length > 0);
+    if (inUse === undefined) return;
+    if (Date.now() >= deadlineMs) throw stillInUse(inUse);
+    await pause(pauseMs);
+  }
+}
+
 /** @returns whether the group is gone; false when something in it keeps it. */
 function removeTree(hostPath: string): boolean {
   if (removeOne(hostPath)) return true;

@@ -1,18 +1,26 @@
-import { closeSync, constants, openSync, rmdirSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { RunletError } from "@runlet/errors";
 import type { LinuxResources } from "@runlet/spec";
-import type { Cgroup, CgroupDescriptors, CgroupState, CgroupWarning, CgroupWrite } from "../cgroup.ts";
+import type {
+  Cgroup,
+  CgroupCreateOptions,
+  CgroupDescriptors,
+  CgroupState,
+  CgroupWarning,
+  CgroupWrite,
+} from "../cgroup.ts";
 import { isGone, isRefusal, readTextIfExists, writeValue } from "../cgroup-file.ts";
 import { deviceRules } from "../device-rule.ts";
 import type { CgroupEvent } from "../events.ts";
-import { frozenError, goneError, makeError, notEmptyError } from "../existing-group.ts";
+import { frozenError, goneError, joinError, makeError, notEmptyError } from "../existing-group.ts";
 import { checkMemoryUsage } from "../memory-usage.ts";
-import { leafPath, makeLeaf, type NestedPath, removeMarkedParents } from "../parents.ts";
-import { hasProcesses, processesOf, signalAll } from "../processes.ts";
+import { leafPath, makeLeaf, type NestedPath, removeMade, removeMarkedParents } from "../parents.ts";
+import { processesOf, signalAll } from "../processes.ts";
 import { removeGroups } from "../removal.ts";
 import type { PlannedWrite } from "../resource-value.ts";
 import type { CgroupStats } from "../stats.ts";
 import { writeLimits } from "../write-limits.ts";
+import { missingControllerError, refusedControllerError } from "./controller-errors.ts";
 import { inheritCpuset, initialiseCpuset } from "./cpuset.ts";
 import { deviceList, deviceListWrites, parseDeviceList } from "./device-list.ts";
 import { countOomKills, watchGroup } from "./events.ts";
@@ -65,6 +73,10 @@ export class V1Cgroup implements Cgroup {
     return [...deviceListWrites(deviceList(deviceRules(resources?.devices)), null), ...this.#limits(resources)];
   }
 
+  planUpdate(resources: LinuxResources): readonly CgroupWrite[] {
+    return this.#limits(resources);
+  }
+
   warnings(resources: LinuxResources | undefined): readonly CgroupWarning[] {
     return resourceWarnings(resources);
   }
@@ -73,19 +85,21 @@ export class V1Cgroup implements Cgroup {
     return resources === undefined ? [] : limitWrites(resources, this.#options.facts);
   }
 
-  async create(): Promise<void> {
+  async create({ pid }: CgroupCreateOptions = {}): Promise<void> {
     const made: V1Place[] = [];
     try {
       for (const place of this.#options.places) {
-        if (this.#make(place)) made.push(place);
+        if (this.#make(place, pid)) made.push(place);
       }
+      if (pid !== undefined) this.#join(pid);
     } catch (error) {
-      for (const place of made) removeQuietly(place.nested);
+      for (const place of made) removeMade(place.nested, true);
       throw error;
     }
   }
 
-  #make(place: V1Place): boolean {
+  /** @param pid - the process that may be in already. @returns whether the group was made. */
+  #make(place: V1Place, pid: number | undefined): boolean {
     const hostPath = leafPath(place.nested);
     const hasCpuset = place.controllers.includes("cpuset");
     let isNew = false;
@@ -93,15 +107,28 @@ export class V1Cgroup implements Cgroup {
       isNew = makeLeaf(place.nested, hasCpuset ? inheritCpuset : undefined);
       if (hasCpuset) (isNew ? initialiseCpuset : inheritCpuset)(hostPath);
     } catch (error) {
-      if (isNew) removeQuietly(place.nested);
+      removeMade(place.nested, isNew);
       if (!this.#bearsRefusals || !isRefusal(error)) throw makeError(hostPath, error);
       this.#refused.add(place);
       return false;
     }
     if (isNew) return true;
-    if (hasProcesses(hostPath)) throw notEmptyError(hostPath, processesOf(hostPath).length);
+    const others = processesOf(hostPath).filter((member) => member !== pid);
+    if (others.length > 0) throw notEmptyError(hostPath, others.length);
     if (place.controllers.includes("freezer") && isGroupFrozen(hostPath)) throw frozenError(hostPath);
     return false;
+  }
+
+  #join(pid: number): void {
+    for (const place of this.#options.places) {
+      const hostPath = leafPath(place.nested);
+      if (this.#refused.has(place) || processesOf(hostPath).includes(pid)) continue;
+      try {
+        writeValue(`${hostPath}/cgroup.procs`, String(pid));
+      } catch (error) {
+        throw joinError(hostPath, pid, error);
+      }
+    }
   }
 
   openProcs(): CgroupDescriptors {
@@ -163,8 +190,8 @@ export class V1Cgroup implements Cgroup {
   readonly #writer = {
     directoryOf: (write: PlannedWrite): string => {
       const place = this.#options.places.find(({ controllers }) => controllers.includes(write.controller));
-      if (place === undefined) throw missingController(write);
-      if (this.#refused.has(place)) throw refusedController(write);
+      if (place === undefined) throw missingControllerError(write);
+      if (this.#refused.has(place)) throw refusedControllerError(write);
       return leafPath(place.nested);
     },
     explain: (write: PlannedWrite, hostPath: string, error: unknown): RunletError | undefined =>
@@ -263,35 +290,4 @@ export class V1Cgroup implements Cgroup {
       isDefaultPath: this.#options.isDefaultPath,
     };
   }
-}
-
-function removeQuietly(nested: NestedPath): void {
-  try {
-    rmdirSync(leafPath(nested));
-  } catch {
-    // The error that made us clean up is the one to tell.
-  }
-  removeMarkedParents(nested);
-}
-
-function missingController(write: PlannedWrite): RunletError {
-  return new RunletError(
-    "ERR_RUNLET_CGROUP",
-    `cannot set ${write.file}: this host has no ${write.controller} controller of cgroup v1`,
-    {
-      pointer: write.from.startsWith("/") ? write.from : undefined,
-      hint: `mount the ${write.controller} controller, or remove the field`,
-    },
-  );
-}
-
-function refusedController(write: PlannedWrite): RunletError {
-  return new RunletError(
-    "ERR_RUNLET_CGROUP",
-    `cannot set ${write.controller} limit: container could not join or create cgroup`,
-    {
-      pointer: write.from.startsWith("/") ? write.from : undefined,
-      hint: "run as root, or have a control group delegated to the user and name it in cgroupsPath",
-    },
-  );
 }

@@ -1,14 +1,21 @@
-import { closeSync, constants, openSync, rmdirSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import type { RunletError } from "@runlet/errors";
 import type { LinuxResources } from "@runlet/spec";
 import { openFlags } from "@runlet/syscall";
-import type { Cgroup, CgroupDescriptors, CgroupState, CgroupWarning, CgroupWrite } from "../cgroup.ts";
+import type {
+  Cgroup,
+  CgroupCreateOptions,
+  CgroupDescriptors,
+  CgroupState,
+  CgroupWarning,
+  CgroupWrite,
+} from "../cgroup.ts";
 import { errnoOf, isGone, isRefusal, readTextIfExists, writeValue } from "../cgroup-file.ts";
 import { deviceRules } from "../device-rule.ts";
 import type { CgroupEvent } from "../events.ts";
-import { frozenError, goneError, makeError, notEmptyError, threadedError } from "../existing-group.ts";
+import { frozenError, goneError, joinError, makeError, notEmptyError, threadedError } from "../existing-group.ts";
 import { checkMemoryUsage } from "../memory-usage.ts";
-import { leafPath, makeLeaf, type NestedPath, removeMarkedParents } from "../parents.ts";
+import { leafPath, makeLeaf, type NestedPath, removeMade, removeMarkedParents } from "../parents.ts";
 import { processesOf, signalAll } from "../processes.ts";
 import { removeGroups } from "../removal.ts";
 import type { PlannedWrite } from "../resource-value.ts";
@@ -70,7 +77,7 @@ export class V2Cgroup implements Cgroup {
     return resources === undefined ? [] : limitWrites(resources, { ...this.#options.facts, ...known });
   }
 
-  async create(): Promise<void> {
+  async create({ pid }: CgroupCreateOptions = {}): Promise<void> {
     let isNew = false;
     try {
       const way = new ControllerPath(this.#options.controllers);
@@ -78,15 +85,17 @@ export class V2Cgroup implements Cgroup {
       isNew = makeLeaf(this.#options.nested, (hostPath) => way.enable(hostPath));
       this.#missing = way.missing;
     } catch (error) {
+      removeMade(this.#options.nested, isNew);
       if (!this.#bearsRefusals || !isRefusal(error)) throw makeError(this.#hostPath, error);
       this.#isRefused = true;
       return;
     }
     try {
       if (this.#options.nested.names.length > 1) this.#checkType();
-      if (!isNew) this.#checkUnused();
+      if (!isNew) this.#checkUnused(pid);
+      if (pid !== undefined) this.#join(pid);
     } catch (error) {
-      if (isNew) removeQuietly(this.#options.nested);
+      removeMade(this.#options.nested, isNew);
       throw error;
     }
   }
@@ -98,10 +107,19 @@ export class V2Cgroup implements Cgroup {
       throw threadedError(this.#hostPath, type);
   }
 
-  #checkUnused(): void {
-    const members = processesOf(this.#hostPath);
-    if (members.length > 0) throw notEmptyError(this.#hostPath, members.length);
+  /** @param pid - the process that may be in already. */
+  #checkUnused(pid: number | undefined): void {
+    const others = processesOf(this.#hostPath).filter((member) => member !== pid);
+    if (others.length > 0) throw notEmptyError(this.#hostPath, others.length);
     if (isGroupFrozen(this.#hostPath)) throw frozenError(this.#hostPath);
+  }
+
+  #join(pid: number): void {
+    try {
+      writeValue(`${this.#hostPath}/cgroup.procs`, String(pid));
+    } catch (error) {
+      throw joinError(this.#hostPath, pid, error);
+    }
   }
 
   /** Whether a refusal by the host's permissions is done without: nobody asked for this path. */
@@ -141,15 +159,22 @@ export class V2Cgroup implements Cgroup {
     writeLimits(limits, this.#writer);
   }
 
-  async update(resources: LinuxResources): Promise<void> {
+  planUpdate(resources: LinuxResources): readonly PlannedWrite[] {
     const { memory, cpu } = resources;
-    const read = (file: string): string | undefined => readTextIfExists(`${this.#hostPath}/${file}`);
-    const limits = this.#limits(resources, {
+    return this.#limits(resources, {
       ...this.#weightFact(resources),
-      memoryMax: memory === undefined ? undefined : read("memory.max"),
-      cpuMax: cpu === undefined ? undefined : read("cpu.max"),
+      memoryMax: memory === undefined ? undefined : this.#read("memory.max"),
+      cpuMax: cpu === undefined ? undefined : this.#read("cpu.max"),
     });
-    if (memory !== undefined) checkMemoryUsage(memory, () => read("memory.current"));
+  }
+
+  #read(file: string): string | undefined {
+    return readTextIfExists(`${this.#hostPath}/${file}`);
+  }
+
+  async update(resources: LinuxResources): Promise<void> {
+    const limits = this.planUpdate(resources);
+    if (resources.memory !== undefined) checkMemoryUsage(resources.memory, () => this.#read("memory.current"));
     if (resources.devices !== undefined) this.#setDevices(resources.devices, true);
     writeLimits(limits, this.#writer);
   }
@@ -254,15 +279,6 @@ export class V2Cgroup implements Cgroup {
       isDefaultPath: this.#options.isDefaultPath,
     };
   }
-}
-
-function removeQuietly(nested: NestedPath): void {
-  try {
-    rmdirSync(leafPath(nested));
-  } catch {
-    // The error that made us clean up is the one to tell.
-  }
-  removeMarkedParents(nested);
 }
 
 /** For a process that stays where it is: what it writes to join goes nowhere. */

@@ -15,8 +15,6 @@ import { cpuWeight, ioWeight } from "./weight.ts";
 export interface V2Facts {
   /** Whether weights of block devices are BFQ's, `io.bfq.weight`. */
   readonly hasBfq: boolean;
-  /** Whether the group has limits already, so that what is not given stays: an update. */
-  readonly isUpdate?: boolean;
   /** `memory.max` of the group, for an update. */
   readonly memoryMax?: string | undefined;
   /** `cpu.max` of the group, for an update. */

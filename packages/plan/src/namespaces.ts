@@ -41,10 +41,11 @@ export function readNamespaces(linux: Linux): Namespaces {
 
 /**
  * Whether the helper has to make the namespaces itself, one step after the other: it must not leave the host's before it
- * has joined what belongs to the host, and a time namespace gets its offsets before a process is in it.
+ * has joined what belongs to the host; a time namespace gets its offsets before a process is in it; and the execve(2) that
+ * starts the helper would cost it its capabilities in a user namespace without maps, which nobody can write before.
  */
 function needsSteps(context: Context): boolean {
-  return context.namespaces.joined.size > 0 || isCreated(context, "time");
+  return context.namespaces.joined.size > 0 || isCreated(context, "time") || isCreated(context, "user");
 }
 
 /** `clone`, with the namespaces that are made at once. The cgroup namespace never is: see {@link cgroupNamespace}. */
@@ -66,12 +67,11 @@ export function cloneOperation(context: Context): Clone {
  * namespace comes first, so that it owns the others.
  */
 export function enterNamespaces(context: Context): Operation[] {
-  const maps = isCreated(context, "user") ? idMappingOperations(context) : [];
-  if (!needsSteps(context)) return maps;
+  if (!needsSteps(context)) return [];
   const operations: Operation[] = joinOrder
     .filter((type) => context.namespaces.joined.has(type))
     .map((type) => joinNamespace(context, type));
-  if (isCreated(context, "user")) operations.push(unshare(context, ["user"]), ...maps);
+  if (isCreated(context, "user")) operations.push(unshare(context, ["user"]), ...idMappingOperations(context));
   const rest = context.namespaces.created.filter((type) => type !== "user" && type !== "cgroup");
   if (rest.length > 0) operations.push(unshare(context, rest));
   operations.push(...timeOffsets(context));

@@ -2,7 +2,7 @@ import { cancelledCall, x32SyscallBit } from "./architecture.ts";
 import type { ArchitecturePolicy } from "./policy.ts";
 import type { Verdict } from "./profile.ts";
 import type { Level } from "./rule-tree.ts";
-import { findSyscallNumber } from "./syscall-number.ts";
+import { findSyscallIndex, readSyscallNumbers } from "./syscall-number.ts";
 
 /** What is done with a run of system call numbers: a return value, or the tests of the one call in it. */
 export type Target = number | Level;
@@ -43,57 +43,66 @@ export interface Answers {
  */
 export function toRanges(policies: readonly ArchitecturePolicy[], answers: Answers): Range[] {
   const ranges: Range[] = [];
-  const add = (first: number, target: Target): void => {
-    const last = ranges.at(-1);
-    if (last?.first === first) ranges.pop();
-    if (ranges.at(-1)?.target !== target) ranges.push({ first, target });
-  };
   const ordered = [...policies].sort((left, right) => startOf(left) - startOf(right));
-  add(0, startOf(ordered[0] as ArchitecturePolicy) > 0 ? answers.badArchitecture : answers.byDefault);
-  for (const policy of ordered) {
-    const start = startOf(policy);
-    if (start > 0) add(start, answers.byDefault);
-    // What is above the highest number that the profile names was not there for its author to judge.
-    const unknown = policy.highestNamed > 0 ? answers.unknown : undefined;
-    // s390 makes calls that its kernel does not know into number 0, setup(2), which nothing has called for decades.
-    const hidesUnknown = unknown !== undefined && policy.architecture.table.startsWith("s390");
-    if (hidesUnknown) {
-      add(0, unknown);
-      add(1, answers.byDefault);
-    }
-    for (const number of Array.from(policy.calls.keys()).sort((left, right) => left - right)) {
-      if (hidesUnknown && number === 0) continue;
-      const target = policy.calls.get(number) as Verdict | Level;
-      add(number, Array.isArray(target) ? target : target.value);
-      add(number + 1, answers.byDefault);
-    }
-    if (unknown !== undefined) add(policy.highestNamed + 1, unknown);
-  }
-  if (ordered.length === 1 && ordered[0]?.architecture.name === "SCMP_ARCH_X86_64") {
-    // x32 has the same AUDIT_ARCH: its calls belong to an architecture that the profile leaves out. A cancelled
-    // call must not kill.
-    add(x32SyscallBit, answers.badArchitecture);
-    add(cancelledCall, answers.byDefault);
+  const [lowest] = ordered;
+  if (lowest === undefined) throw new Error("there are no ranges without a policy");
+  if (startOf(lowest) > 0) addRange(ranges, 0, answers.badArchitecture);
+  for (const policy of ordered) addCalls(ranges, policy, answers);
+  if (ordered.length === 1 && lowest.architecture.name === "SCMP_ARCH_X86_64") {
+    // x32 has the same AUDIT_ARCH: its calls belong to an architecture that the profile leaves out. A cancelled call must
+    // not kill.
+    addRange(ranges, x32SyscallBit, answers.badArchitecture);
+    addRange(ranges, cancelledCall, answers.byDefault);
   }
   return ranges;
+}
+
+function addCalls(ranges: Range[], policy: ArchitecturePolicy, { byDefault, unknown }: Answers): void {
+  const { calls, highestNamed, architecture } = policy;
+  // What is above the highest number that the profile names was not there for its author to judge.
+  const newer = highestNamed > 0 ? unknown : undefined;
+  let next = startOf(policy);
+  // s390 makes calls that its kernel does not know into number 0, setup(2), which nothing has called for decades.
+  if (newer !== undefined && architecture.table.startsWith("s390")) addRange(ranges, next++, newer);
+  // A typed array sorts by number without calling back, which counts: a compilation is mostly run once.
+  for (const number of Uint32Array.from(calls.keys()).sort()) {
+    if (number < next) continue;
+    if (number > next) addRange(ranges, next, byDefault);
+    const target = calls.get(number) as Verdict | Level;
+    addRange(ranges, number, Array.isArray(target) ? target : target.value);
+    next = number + 1;
+  }
+  if (next <= highestNamed || newer === undefined) addRange(ranges, next, byDefault);
+  if (newer !== undefined) addRange(ranges, highestNamed + 1, newer);
+}
+
+function addRange(ranges: Range[], first: number, target: Target): void {
+  if (ranges.length === 0 || ranges[ranges.length - 1]?.target !== target) ranges.push({ first, target });
 }
 
 function startOf({ architecture }: ArchitecturePolicy): number {
   return architecture.name === "SCMP_ARCH_X32" ? x32SyscallBit : 0;
 }
 
-/** For each range how often its calls are made, roughly. */
+/**
+ * How often the calls of each range are made, roughly, as running totals: the entry at `i` is what all ranges before `i`
+ * weigh together.
+ */
 export function weighRanges(ranges: readonly Range[], policies: readonly ArchitecturePolicy[]): number[] {
-  const weights = ranges.map(() => 1);
+  const weights = new Array<number>(ranges.length).fill(1);
   for (const { architecture } of policies) {
+    const numbers = readSyscallNumbers(architecture.table);
     for (const name of frequentCalls) {
-      const number = findSyscallNumber(name, architecture);
-      if (number === undefined) continue;
+      const number = numbers[findSyscallIndex(name) ?? -1] ?? -1;
+      if (number < 0) continue;
       const index = findRange(ranges, number);
       weights[index] = (weights[index] as number) + frequentWeight;
     }
   }
-  return weights;
+  let sum = 0;
+  const sums = [0];
+  for (const weight of weights) sums.push((sum += weight));
+  return sums;
 }
 
 function findRange(ranges: readonly Range[], number: number): number {

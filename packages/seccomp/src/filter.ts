@@ -81,10 +81,7 @@ class Dispatcher {
 
   addCalls(policies: readonly ArchitecturePolicy[]): number {
     const ranges = toRanges(policies, this.#answers);
-    // sums[i] is what all ranges before i weigh together.
-    const sums = [0];
-    for (const weight of weighRanges(ranges, policies)) sums.push((sums.at(-1) as number) + weight);
-    return this.#search(ranges, sums, 0, ranges.length);
+    return this.#search(ranges, weighRanges(ranges, policies), 0, ranges.length);
   }
 
   /** A search tree over the ranges from `from` to before `to`, halved where both sides weigh the same. */
@@ -104,7 +101,11 @@ class Dispatcher {
   }
 
   #compareNumber(jump: typeof JEQ | typeof JGE, value: number, whenTrue: number, whenFalse: number): number {
-    return this.#program.addComparison({ offset: numberOffset, mask: everyBit, jump, value }, whenTrue, whenFalse);
+    return this.#program.addUniqueComparison(
+      { offset: numberOffset, mask: everyBit, jump, value },
+      whenTrue,
+      whenFalse,
+    );
   }
 
   #addTarget(target: Target): number {

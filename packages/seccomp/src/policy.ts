@@ -28,18 +28,20 @@ export interface Policy {
   readonly warnings: readonly SeccompWarning[];
 }
 
-/** The numbers of the entries that several calls share. */
-interface SharedEntries {
-  readonly socketcall: number;
-  readonly ipc: number;
+/** A call that also goes through an entry that it shares with others. */
+interface SharedCall {
+  /** Number of the entry: `socketcall(2)` or `ipc(2)`. */
+  readonly number: number;
+  /** What the entry's first argument names the call by. */
+  readonly call: number;
 }
 
 interface Draft {
   readonly architecture: Architecture;
-  readonly numbers: Int32Array;
+  readonly numbers: readonly number[];
+  /** By position in the tables; empty on architectures without shared entries. */
+  readonly shared: ReadonlyMap<number, SharedCall>;
   readonly calls: Map<number, Verdict | Level>;
-  /** Undefined on architectures without shared entries. */
-  readonly shared: SharedEntries | undefined;
   highestNamed: number;
 }
 
@@ -53,63 +55,82 @@ export function resolvePolicy(profile: Profile): Policy {
   const drafts = profile.architectures.map(newDraft);
   const warnings: SeccompWarning[] = [];
   for (const rule of profile.rules) {
-    const { names, verdict } = rule;
+    const indexes = findIndexes(rule, warnings);
     // libseccomp refuses a rule whose action is the default one; runc leaves such rules out.
-    const isRedundant = verdict.value === profile.defaultVerdict.value;
-    for (let position = 0; position < names.length; position++) {
-      const name = names[position] as string;
-      const index = findSyscallIndex(name);
-      if (index === undefined) {
-        const pointer = `${profilePointer}/syscalls/${verdict.rule}/names/${position}`;
-        warnings.push({ pointer, message: `unknown system call ${quote(name)}` });
-        continue;
-      }
-      for (const draft of drafts) addName(draft, { rule, name, index, isRedundant });
+    const isRedundant = rule.verdict.value === profile.defaultVerdict.value;
+    for (const draft of drafts) {
+      noteHighest(draft, indexes);
+      if (!isRedundant) addEntry(draft, rule, indexes);
     }
   }
   return { architectures: drafts, warnings };
 }
 
+/** Positions in every table of the names that some architecture knows. */
+function findIndexes({ names, verdict }: Rule, warnings: SeccompWarning[]): number[] {
+  const indexes: number[] = [];
+  for (let position = 0; position < names.length; position++) {
+    const name = names[position] as string;
+    const index = findSyscallIndex(name);
+    if (index !== undefined) indexes.push(index);
+    else {
+      const pointer = `${profilePointer}/syscalls/${verdict.rule}/names/${position}`;
+      warnings.push({ pointer, message: `unknown system call ${quote(name)}` });
+    }
+  }
+  return indexes;
+}
+
 function newDraft(architecture: Architecture): Draft {
   const numbers = readSyscallNumbers(architecture.table);
-  const shared = architecture.multiplexes
-    ? { socketcall: indexOf("socketcall", numbers), ipc: indexOf("ipc", numbers) }
-    : undefined;
-  return { architecture, numbers, calls: new Map(), shared, highestNamed: 0 };
+  const shared = new Map<number, SharedCall>();
+  if (architecture.multiplexes) {
+    addShared(shared, numbers, "socketcall", socketCalls);
+    addShared(shared, numbers, "ipc", ipcCalls);
+  }
+  return { architecture, numbers, shared, calls: new Map(), highestNamed: 0 };
 }
 
-function indexOf(name: string, numbers: Int32Array): number {
-  const number = numbers[findSyscallIndex(name) ?? -1];
-  if (number === undefined || number < 0) throw new Error(`the table lacks ${name}`);
-  return number;
-}
-
-interface NamedRule {
-  readonly rule: Rule;
-  readonly name: string;
-  /** Position of the name in every table. */
-  readonly index: number;
-  readonly isRedundant: boolean;
-}
-
-function addName(draft: Draft, { rule, name, index, isRedundant }: NamedRule): void {
-  const number = draft.numbers[index] as number;
-  const entry = draft.shared === undefined ? undefined : findSharedEntry(draft.shared, name);
-  draft.highestNamed = Math.max(draft.highestNamed, number, entry?.number ?? 0);
-  if (isRedundant) return;
-  for (const conditions of rule.alternatives) {
-    if (entry !== undefined) {
-      addRule(draft, entry.number, onSharedEntry(entry.call, conditions), rule.verdict);
-    }
-    if (number >= 0) addRule(draft, number, conditions, rule.verdict);
+function addShared(
+  shared: Map<number, SharedCall>,
+  numbers: readonly number[],
+  entry: string,
+  calls: Readonly<Record<string, number>>,
+): void {
+  const number = numbers[findSyscallIndex(entry) ?? -1];
+  if (number === undefined || number < 0) throw new Error(`the table lacks ${entry}`);
+  for (const name of Object.keys(calls)) {
+    const index = findSyscallIndex(name);
+    if (index === undefined) throw new Error(`the table lacks ${name}`);
+    shared.set(index, { number, call: calls[name] as number });
   }
 }
 
-function findSharedEntry(shared: SharedEntries, name: string): { number: number; call: number } | undefined {
-  const socketCall = Object.hasOwn(socketCalls, name) ? socketCalls[name] : undefined;
-  if (socketCall !== undefined) return { number: shared.socketcall, call: socketCall };
-  const ipcCall = Object.hasOwn(ipcCalls, name) ? ipcCalls[name] : undefined;
-  return ipcCall === undefined ? undefined : { number: shared.ipc, call: ipcCall };
+function noteHighest(draft: Draft, indexes: readonly number[]): void {
+  const { numbers, shared } = draft;
+  let highest = draft.highestNamed;
+  for (const index of indexes) {
+    const number = numbers[index] as number;
+    if (number > highest) highest = number;
+  }
+  if (shared.size > 0) for (const index of indexes) highest = Math.max(highest, shared.get(index)?.number ?? 0);
+  draft.highestNamed = highest;
+}
+
+/** Adds an entry of `syscalls` to one architecture. */
+function addEntry(draft: Draft, { verdict, alternatives }: Rule, indexes: readonly number[]): void {
+  const { numbers, shared, calls } = draft;
+  for (const conditions of alternatives) {
+    for (const index of indexes) {
+      const entry = shared.size === 0 ? undefined : shared.get(index);
+      if (entry !== undefined) addRule(draft, entry.number, onSharedEntry(entry.call, conditions), verdict);
+      const number = numbers[index] as number;
+      if (number < 0) continue;
+      // Most rules are the first of their call and have no conditions.
+      if (conditions.length === 0 && !calls.has(number)) calls.set(number, verdict);
+      else addRule(draft, number, conditions, verdict);
+    }
+  }
 }
 
 /**
@@ -130,11 +151,10 @@ export interface CallRule {
 export function rulesOf(profile: Profile, architecture: Architecture, number: number): CallRule[] {
   const { numbers, shared } = newDraft(architecture);
   const found: CallRule[] = [];
-  for (const { names, verdict, alternatives } of profile.rules) {
-    for (const name of names) {
-      const index = findSyscallIndex(name);
-      if (index === undefined) continue;
-      const entry = shared === undefined ? undefined : findSharedEntry(shared, name);
+  for (const rule of profile.rules) {
+    const { verdict, alternatives } = rule;
+    for (const index of findIndexes(rule, [])) {
+      const entry = shared.get(index);
       for (const conditions of alternatives) {
         if (numbers[index] === number) found.push({ verdict, conditions });
         if (entry?.number === number) found.push({ verdict, conditions: onSharedEntry(entry.call, conditions) });

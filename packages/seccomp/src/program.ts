@@ -67,10 +67,15 @@ export class Program {
     const key = `${offset},${mask},${jump},${value},${whenTrue},${whenFalse}`;
     let node = this.#comparisons.get(key);
     if (node === undefined) {
-      node = this.#nodes.push({ comparison, value: 0, whenTrue, whenFalse }) - 1;
+      node = this.addUniqueComparison(comparison, whenTrue, whenFalse);
       this.#comparisons.set(key, node);
     }
     return node;
+  }
+
+  /** As {@link addComparison}, for a comparison that there is only one of, and whose outcome is not known. */
+  addUniqueComparison(comparison: Comparison, whenTrue: number, whenFalse: number): number {
+    return this.#nodes.push({ comparison, value: 0, whenTrue, whenFalse }) - 1;
   }
 
   /**
@@ -123,10 +128,11 @@ export class Program {
 class Assembler {
   readonly #nodes: readonly Node[];
   readonly #needsLoad: Uint8Array;
-  /** Instructions in reverse: code, jt, jf, k. */
+  /** Instructions in reverse, two words each: `k`, then the code with both distances. */
   readonly #reversed: number[] = [];
   /** For each node how many instructions there were after its first one was written. */
   readonly #positions: Int32Array;
+  #length = 0;
 
   constructor(nodes: readonly Node[], needsLoad: Uint8Array) {
     this.#nodes = nodes;
@@ -136,58 +142,50 @@ class Assembler {
 
   assemble(order: readonly number[]): number[] {
     for (const index of order) {
-      const node = this.#nodes[index] as Node;
-      if (node.comparison === undefined) this.#push(RETURN, 0, 0, node.value);
-      else this.#pushComparison(node, node.comparison, this.#needsLoad[index] === 1);
+      const { comparison, value, whenTrue, whenFalse } = this.#nodes[index] as Node;
+      if (comparison === undefined) this.#push(RETURN, value);
+      else {
+        this.#pushJump(comparison, whenTrue, whenFalse);
+        if (this.#needsLoad[index] === 1) {
+          if (comparison.mask !== everyBit) this.#push(AND, comparison.mask);
+          this.#push(LOAD, comparison.offset);
+        }
+      }
       this.#positions[index] = this.#length;
     }
     return this.#reversed;
   }
 
-  get #length(): number {
-    return this.#reversed.length / 4;
+  #push(code: number, k: number): void {
+    this.#reversed.push(k, code);
+    this.#length++;
   }
 
-  #push(code: number, jt: number, jf: number, k: number): void {
-    this.#reversed.push(code, jt, jf, k);
-  }
-
-  #pushComparison(node: Node, { offset, mask, jump, value }: Comparison, needsLoad: boolean): void {
-    // Bringing one target near moves the other a step away, so the first is looked at once more.
-    this.#bringNear(node.whenTrue);
-    this.#bringNear(node.whenFalse);
-    this.#bringNear(node.whenTrue);
-    this.#push(jump, this.#distance(node.whenTrue), this.#distance(node.whenFalse), value);
-    if (!needsLoad) return;
-    if (mask !== everyBit) this.#push(AND, 0, 0, mask);
-    this.#push(LOAD, 0, 0, offset);
-  }
-
-  #distance(node: number): number {
-    return this.#length - (this.#positions[node] as number);
+  #pushJump({ jump, value }: Comparison, whenTrue: number, whenFalse: number): void {
+    const positions = this.#positions;
+    if (this.#length - (positions[whenTrue] as number) > farthestJump - 2) this.#bringNear(whenTrue);
+    if (this.#length - (positions[whenFalse] as number) > farthestJump - 1) this.#bringNear(whenFalse);
+    const jt = this.#length - (positions[whenTrue] as number);
+    const jf = this.#length - (positions[whenFalse] as number);
+    this.#push(jump + jt * 0x1_0000 + jf * 0x100_0000, value);
   }
 
   /** Conditional jumps reach 255 instructions: what is farther is repeated (a return) or jumped to from here. */
   #bringNear(node: number): void {
-    const distance = this.#distance(node);
-    if (distance <= farthestJump) return;
     const { comparison, value } = this.#nodes[node] as Node;
-    if (comparison === undefined) this.#push(RETURN, 0, 0, value);
-    else this.#push(JUMP, 0, 0, distance);
+    if (comparison === undefined) this.#push(RETURN, value);
+    else this.#push(JUMP, this.#length - (this.#positions[node] as number));
     this.#positions[node] = this.#length;
   }
 }
 
 function encode(reversed: readonly number[]): Uint8Array {
-  const bytes = new Uint8Array(reversed.length * 2);
+  const bytes = new Uint8Array(reversed.length * 4);
   const view = new DataView(bytes.buffer);
-  let offset = 0;
-  for (let from = reversed.length - 4; from >= 0; from -= 4) {
-    view.setUint16(offset, reversed[from] as number, true);
-    view.setUint8(offset + 2, reversed[from + 1] as number);
-    view.setUint8(offset + 3, reversed[from + 2] as number);
-    view.setUint32(offset + 4, reversed[from + 3] as number, true);
-    offset += 8;
+  let offset = bytes.length;
+  for (const word of reversed) {
+    offset -= 4;
+    view.setUint32(offset, word, true);
   }
   return bytes;
 }

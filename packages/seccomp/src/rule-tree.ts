@@ -160,8 +160,8 @@ function mergeBranches(present: Test, added: Test): boolean {
     const further = added[side];
     if (!Array.isArray(further)) continue;
     const branch = present[side];
-    // A shorter rule is there already: what is left of the longer one, its other side too, is dropped.
-    if (isVerdict(branch)) return true;
+    // A shorter rule is there already: on this side, the longer one is never reached.
+    if (isVerdict(branch)) continue;
     if (branch === undefined) present[side] = further;
     else if (!mergeLevel(branch, further)) return false;
   }

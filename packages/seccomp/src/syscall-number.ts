@@ -4,7 +4,7 @@ import { syscallNames, syscallNumbers } from "./generated/syscall-table.ts";
 type TableName = Architecture["table"];
 
 let indexByName: Map<string, number> | undefined;
-const numbersByTable = new Map<TableName, Int32Array>();
+const numbersByTable = new Map<TableName, readonly number[]>();
 const namesByTable = new Map<TableName, Map<number, string>>();
 
 /**
@@ -20,19 +20,13 @@ export function findSyscallIndex(name: string): number | undefined {
 }
 
 /**
- * The numbers of one architecture's calls, by {@link findSyscallIndex}; −1 where it does not have the call. Decoded once
- * per table, when first asked for.
+ * The numbers of one architecture's calls, by {@link findSyscallIndex}; −1 where it does not have the call. Read once per
+ * table, when first asked for.
  */
-export function readSyscallNumbers(table: TableName): Int32Array {
+export function readSyscallNumbers(table: TableName): readonly number[] {
   let numbers = numbersByTable.get(table);
   if (numbers === undefined) {
-    const { base, numbers: text } = syscallNumbers[table];
-    const fields = text.split(",");
-    numbers = new Int32Array(fields.length);
-    for (let index = 0; index < fields.length; index++) {
-      const field = fields[index] ?? "";
-      numbers[index] = field === "" ? -1 : base + Number.parseInt(field, 36);
-    }
+    numbers = JSON.parse(syscallNumbers[table]) as number[];
     numbersByTable.set(table, numbers);
   }
   return numbers;

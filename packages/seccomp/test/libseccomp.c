@@ -6,7 +6,6 @@
  *   rule ACTION NAME [ARG OP A B]…  adds a rule
  *   end                             prints "ok BPF PFC", both in hexadecimal digits, or "error ERRNO"
  *   time                            prints "ns N": from begin to the exported filter
- *   known NAME                      prints 1 or 0
  *
  * Numbers are decimal. Rules of names that libseccomp does not know are left out.
  */
@@ -162,9 +161,6 @@ int main(void)
 			finish(false);
 		} else if (strcmp(line, "time") == 0) {
 			finish(true);
-		} else if (strncmp(line, "known ", 6) == 0) {
-			printf("%d\n", seccomp_syscall_resolve_name(line + 6) != __NR_SCMP_ERROR);
-			fflush(stdout);
 		} else {
 			if (line_count == MAX_LINES)
 				die("too many lines");

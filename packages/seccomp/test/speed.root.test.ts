@@ -1,0 +1,82 @@
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { compileSeccomp } from "../src/index.ts";
+import { buildLibseccomp, describeProfile, timeLibseccomp } from "./libseccomp.ts";
+import { dockerProfile, podmanProfile } from "./profiles.ts";
+
+// Compilation is part of every container's start. Both sides start from the checked-in profile and end with the bytes of
+// the filter; neither counts reading JSON. Their turns alternate, so that a busy machine slows both.
+
+const nativeArch = "SCMP_ARCH_X86_64";
+const rounds = 15;
+const turns = 10;
+
+const packageDirectory = fileURLToPath(new URL("..", import.meta.url));
+
+const firstCompilation = `
+import { readFileSync } from "node:fs";
+import { compileSeccomp } from "./dist/index.js";
+const profile = JSON.parse(readFileSync(0, "utf8"));
+const start = process.hrtime.bigint();
+compileSeccomp(profile, { nativeArch: "${nativeArch}" });
+console.log(String(process.hrtime.bigint() - start));
+`;
+
+let program: string;
+let directory: string;
+
+beforeAll(() => {
+  ({ program, directory } = buildLibseccomp());
+  // The first compilation is measured on what is shipped.
+  execFileSync("pnpm", ["exec", "tsc", "-b"], { cwd: packageDirectory });
+}, 120_000);
+
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function median(values: readonly number[]): number {
+  return [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] as number;
+}
+
+function inMs(ns: number): string {
+  return `${(ns / 1e6).toFixed(2)} ms`;
+}
+
+describe("compilation takes at most a third of libseccomp's time", () => {
+  it("the first time in a process, with nothing decoded and nothing optimised", async ({ annotate }) => {
+    const profile = dockerProfile(nativeArch);
+    const lines = describeProfile(profile, nativeArch);
+    const node = ["--input-type=module", "--eval", firstCompilation];
+    const options = { cwd: packageDirectory, input: JSON.stringify(profile), encoding: "utf8" } as const;
+    const ours: number[] = [];
+    const theirs: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      ours.push(Number(execFileSync(process.execPath, node, options)));
+      theirs.push(...timeLibseccomp(program, lines, 1));
+    }
+    const ratio = median(ours) / median(theirs);
+    await annotate(`${inMs(median(ours))}, libseccomp ${inMs(median(theirs))}, ratio ${ratio.toFixed(3)}`);
+    expect(ratio).toBeLessThan(1 / 3);
+  });
+
+  for (const make of [dockerProfile, podmanProfile]) {
+    it(`again and again, ${make.name}`, async ({ annotate }) => {
+      const profile = make(nativeArch);
+      const lines = describeProfile(profile, nativeArch);
+      const ours: number[] = [];
+      const theirs: number[] = [];
+      for (let round = 0; round < rounds; round++) {
+        theirs.push(median(timeLibseccomp(program, lines, turns)));
+        for (let turn = 0; turn < turns; turn++) {
+          const start = process.hrtime.bigint();
+          compileSeccomp(profile, { nativeArch });
+          ours.push(Number(process.hrtime.bigint() - start));
+        }
+      }
+      const ratio = median(ours) / median(theirs);
+      await annotate(`${inMs(median(ours))}, libseccomp ${inMs(median(theirs))}, ratio ${ratio.toFixed(3)}`);
+      expect(ratio).toBeLessThan(1 / 3);
+    });
+  }
+});

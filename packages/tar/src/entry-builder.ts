@@ -1,0 +1,130 @@
+import { archiveError } from "./archive-error.ts";
+import type { ArchiveEntry, DataRange, EntryType, ExtendedAttribute, Timestamp } from "./entry.ts";
+import type { Header } from "./header.ts";
+import { type PaxRecord, parseDecimal, parseTime, readXattr } from "./pax.ts";
+import { parsePaxSparse } from "./sparse.ts";
+
+/** What the headers before an entry's own say about it. */
+export interface EntryPreamble {
+  readonly globalPax: ReadonlyMap<string, Buffer>;
+  readonly records: readonly PaxRecord[];
+  readonly longPath: Buffer | undefined;
+  readonly longLinkTarget: Buffer | undefined;
+}
+
+/** An entry, and how its content is stored. */
+export interface StoredEntry {
+  readonly entry: ArchiveEntry;
+  /** Bytes that follow the header, without the filling. */
+  readonly storedBytes: number;
+  /** Whether those begin with the map of GNU.sparse 1.0. */
+  readonly hasSparseMap: boolean;
+}
+
+const types: Readonly<Record<string, EntryType>> = {
+  "0": "file",
+  "1": "hard-link",
+  "2": "symbolic-link",
+  "3": "character-device",
+  "4": "block-device",
+  "5": "directory",
+  "6": "fifo",
+  "7": "file",
+  D: "directory",
+  S: "file",
+};
+const slash = 0x2f;
+const noXattrs: readonly ExtendedAttribute[] = [];
+
+/**
+ * Puts an entry together from its header and what went before.
+ *
+ * @param offset - of the header in the archive.
+ * @throws RunletError `ERR_RUNLET_ARCHIVE`
+ */
+export function buildEntry(header: Header, preamble: EntryPreamble, offset: number): StoredEntry {
+  const { records } = preamble;
+  const pax = records.length === 0 ? preamble.globalPax : mergePax(preamble.globalPax, records);
+  const number = (keyword: string): number | undefined => {
+    const value = pax.size === 0 ? undefined : pax.get(keyword);
+    if (value === undefined) return undefined;
+    const parsed = parseDecimal(value);
+    if (parsed === undefined) throw archiveError(offset, `the PAX record ${keyword} is no number`);
+    return parsed;
+  };
+  const time = (keyword: string): Timestamp | undefined => {
+    const value = pax.size === 0 ? undefined : pax.get(keyword);
+    if (value === undefined) return undefined;
+    const parsed = parseTime(value);
+    if (parsed === undefined) throw archiveError(offset, `the PAX record ${keyword} is no time`);
+    return parsed;
+  };
+
+  const path = preamble.longPath ?? pax.get("GNU.sparse.name") ?? pax.get("path") ?? header.path;
+  const linkTarget = preamble.longLinkTarget ?? pax.get("linkpath") ?? header.linkTarget;
+  let type = types[header.flag];
+  if (type === undefined)
+    throw archiveError(offset, `entries of type ${JSON.stringify(header.flag)} are not supported`);
+  // The way of tar before there was a type for it.
+  if (type === "file" && path[path.length - 1] === slash) type = "directory";
+  const isLink = type === "hard-link" || type === "symbolic-link";
+  if (path.includes(0) || (isLink && linkTarget.includes(0))) throw archiveError(offset, "a name holds a NUL");
+
+  // Only files and GNU's directory lists have content: what a link's or device's header says of a size is not stored.
+  const hasContent = type === "file" || header.flag === "D";
+  const storedBytes = hasContent ? (number("size") ?? header.sizeBytes) : 0;
+  const hasSparseMap =
+    type === "file" && number("GNU.sparse.major") === 1 && pax.get("GNU.sparse.minor")?.toString() === "0";
+  const dataRanges = hasSparseMap || type !== "file" ? undefined : parsePaxSparse(records, offset);
+  const isSparse = hasSparseMap || dataRanges !== undefined;
+  const realSizeBytes = isSparse ? (number("GNU.sparse.realsize") ?? number("GNU.sparse.size")) : storedBytes;
+  if (realSizeBytes === undefined) throw archiveError(offset, "a sparse file without its real size");
+
+  return {
+    entry: {
+      type,
+      path,
+      linkTarget: isLink ? linkTarget : header.linkTarget,
+      mode: header.mode,
+      uid: number("uid") ?? header.uid,
+      gid: number("gid") ?? header.gid,
+      userName: pax.get("uname") ?? header.userName,
+      groupName: pax.get("gname") ?? header.groupName,
+      sizeBytes: type === "file" ? realSizeBytes : 0,
+      mtime: time("mtime") ?? header.mtime,
+      atime: time("atime"),
+      ctime: time("ctime"),
+      deviceMajor: header.deviceMajor,
+      deviceMinor: header.deviceMinor,
+      xattrs: pax.size === 0 ? noXattrs : readXattrs(pax, offset),
+      dataRanges: dataRanges as readonly DataRange[] | undefined,
+      pax,
+      archiveOffset: offset,
+    },
+    storedBytes,
+    hasSparseMap,
+  };
+}
+
+/** An empty value takes a keyword back, except for an extended attribute, which may be empty. */
+export function mergePax(base: ReadonlyMap<string, Buffer>, records: readonly PaxRecord[]): Map<string, Buffer> {
+  const merged = new Map(base);
+  for (const { keyword, value } of records) {
+    if (value.length === 0 && !keyword.includes(".xattr.")) merged.delete(keyword);
+    else merged.set(keyword, value);
+  }
+  return merged;
+}
+
+function readXattrs(pax: ReadonlyMap<string, Buffer>, offset: number): readonly ExtendedAttribute[] {
+  const byName = new Map<string, ExtendedAttribute>();
+  for (const [keyword, value] of pax) {
+    const xattr = readXattr({ keyword, value });
+    if (xattr === undefined) continue;
+    if (xattr.name.length === 0 || xattr.name.includes(0))
+      throw archiveError(offset, "an extended attribute without a name that can be set");
+    // bsdtar writes each in both forms.
+    byName.set(xattr.name.toString("latin1"), xattr);
+  }
+  return byName.size === 0 ? noXattrs : [...byName.values()];
+}

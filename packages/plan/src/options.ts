@@ -13,7 +13,10 @@ export interface CompileCgroup {
    * parent opens for the helper. Empty for the systemd driver: systemd moves the process.
    */
   readonly controllers: readonly string[];
-  /** Host directories of the control group by controller; the unified hierarchy's key is empty. */
+  /**
+   * Host directories of the control group by controller; the unified hierarchy's key is empty. Those that will be there when
+   * the container's mounts are made: one that the caller may not make is left out.
+   */
   readonly hostPaths: Readonly<Record<string, string>>;
 }
 

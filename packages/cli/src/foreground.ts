@@ -1,6 +1,5 @@
-import type { Container, CreateOptions, ExitInfo, Runtime } from "@runlet/lifecycle";
+import { type Container, type CreateOptions, type ExitInfo, type Runtime, signalNumber } from "@runlet/lifecycle";
 import { adoptOrphans, reapOrphans } from "./orphan-reaper.ts";
-import { signalNumber } from "./signal.ts";
 import { catchSignals, type SignalForwarding } from "./signal-forwarding.ts";
 import { TerminalSession } from "./terminal-session.ts";
 
@@ -73,5 +72,5 @@ async function runToEnd(
 }
 
 function statusOf(signal: string | null): number {
-  return signalStatusBase + (signal === null ? 0 : (signalNumber(signal) ?? 0));
+  return signalStatusBase + (signal === null ? 0 : signalNumber(signal));
 }

@@ -1,4 +1,4 @@
-import { signalNames } from "./signal.ts";
+import { signalNames } from "./signal-names.ts";
 
 /**
  * Signals that are not passed on: the two that nobody can catch, those that the kernel sends for a fault of our own, and
@@ -45,7 +45,7 @@ export function catchSignals(): SignalForwarding {
       abort.abort();
     } else waiting.push(signal);
   };
-  const names = signalNames.filter((name) => !ownSignals.has(name));
+  const names = signalNames.filter((name): name is NodeJS.Signals => !ownSignals.has(name));
   for (const name of names) process.on(name, onSignal);
   return {
     abortSignal: abort.signal,

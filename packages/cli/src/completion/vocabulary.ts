@@ -2,7 +2,7 @@ import type { Command, Option, OptionTable, PositionalTable } from "../command.t
 import { commands } from "../commands.ts";
 import { globalOptions } from "../options/global.ts";
 import { helpOption, versionOption } from "../parser.ts";
-import { signalNames } from "../signal.ts";
+import { signalNames } from "../signal-names.ts";
 import { shownOptions } from "../usage-text.ts";
 
 /** What stands at one place of a command line. */

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import type { Spec } from "@runlet/spec";
-import { toRunletError, validateConfig, validateSpec } from "@runlet/validator";
+import { type ConfigValidation, toRunletError, validateConfig, validateSpec } from "@runlet/validator";
 import type { Warning } from "./options.ts";
 
 /** What {@link loadConfig} needs. */
@@ -34,7 +34,7 @@ export function loadConfig({ bundle, config, configPath }: ConfigRequest): Loade
   checkBundle(bundle, bundleHostPath);
   const { spec, issues } =
     config === undefined
-      ? validateConfig(readConfig(configPath === undefined ? join(bundleHostPath, "config.json") : resolve(configPath)))
+      ? validateText(readConfig(configPath === undefined ? join(bundleHostPath, "config.json") : resolve(configPath)))
       : validateSpec(config);
   const error = toRunletError(issues);
   if (error !== undefined || spec === undefined) throw error ?? new Error("a config without errors has no value");
@@ -47,6 +47,17 @@ export function loadConfig({ bundle, config, configPath }: ConfigRequest): Loade
   const rootHostPath = resolve(bundleHostPath, spec.root?.path ?? "rootfs");
   checkRoot(rootHostPath);
   return { spec, bundleHostPath, rootHostPath, warnings };
+}
+
+let lastText: Buffer | undefined;
+let lastValidation: ConfigValidation | undefined;
+
+/** The same text is validated once: programs start many containers of one bundle in a row. */
+function validateText(text: Buffer): ConfigValidation {
+  if (lastValidation !== undefined && lastText?.equals(text)) return lastValidation;
+  lastText = text;
+  lastValidation = validateConfig(text);
+  return lastValidation;
 }
 
 function checkBundle(given: string, bundleHostPath: string): void {
@@ -64,7 +75,7 @@ function checkBundle(given: string, bundleHostPath: string): void {
   }
 }
 
-function readConfig(configHostPath: string): Uint8Array {
+function readConfig(configHostPath: string): Buffer {
   try {
     return readFileSync(configHostPath);
   } catch (cause) {

@@ -177,7 +177,7 @@ export class Container implements AsyncDisposable {
    * @throws RunletError `ERR_RUNLET_STATE` when it is running and `force` is not given.
    */
   async delete(options: { readonly force?: boolean } = {}): Promise<void> {
-    const record = this.#directory.read();
+    const record = this.#record?.init_process_pid ? this.#freshRecord() : this.#directory.read();
     if (record !== null) await this.#destroy(record, options.force ?? false);
     this.#directory.remove();
     this.#close();
@@ -307,8 +307,12 @@ export class Container implements AsyncDisposable {
     return this.#cgroup;
   }
 
-  /** The record as it is on disk: another process may have deleted the container. */
+  /**
+   * The record: it does not change any more once there is a process. Another process may have deleted the container though.
+   */
   #freshRecord(): StateRecord {
+    const known = this.#record;
+    if (known !== null && known.init_process_pid !== 0 && this.#directory.exists()) return known;
     const record = this.#directory.read();
     if (record !== null) return record;
     throw new RunletError("ERR_RUNLET_STATE", `container ${this.id} was never completed`, {

@@ -2,6 +2,7 @@ import { closeSync, renameSync, writeFileSync } from "node:fs";
 import type { Cgroup } from "@runlet/cgroups";
 import { RunletError } from "@runlet/errors";
 import type { Plan } from "@runlet/plan";
+import type { ChildProcess } from "@runlet/syscall";
 import type { LoadedConfig } from "./config.ts";
 import { Container } from "./container.ts";
 import { type Creation, Creator } from "./creation.ts";
@@ -75,9 +76,12 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
     } else if (cgroup !== null) {
       undo.push(() => cgroup.delete());
     }
-    creation = await createProcess(request, stdio, lock.directoryFd, undo);
-    record = { ...record, ...identify(creation.child.pid) };
-    directory.write(record);
+    const onProcess = ({ pid }: ChildProcess) => {
+      record = { ...record, ...identify(pid) };
+      directory.write(record);
+    };
+    const { directoryFd } = lock;
+    creation = await createProcess({ request, stdio, directoryFd, undo, onProcess });
     if (options.pidFile !== undefined) writePidFile(options.pidFile, creation.child.pid);
   } finally {
     stdio.closeContainerEnds();
@@ -101,12 +105,15 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   return container;
 }
 
-async function createProcess(
-  request: ContainerRequest,
-  stdio: StandardDescriptors,
-  directoryFd: number,
-  undo: Undo[],
-): Promise<Creation> {
+interface ProcessParts {
+  readonly request: ContainerRequest;
+  readonly stdio: StandardDescriptors;
+  readonly directoryFd: number;
+  readonly undo: Undo[];
+  readonly onProcess: (child: ChildProcess) => void;
+}
+
+async function createProcess({ request, stdio, directoryFd, undo, onProcess }: ProcessParts): Promise<Creation> {
   const { id, loaded, plan, cgroup, options } = request;
   const preserved = Array.from({ length: options.preserveFds ?? 0 }, (_, index) => index + 3);
   const creator = new Creator({
@@ -118,6 +125,7 @@ async function createProcess(
     directoryFd,
     fds: [...stdio.fds, ...preserved],
     signal: options.signal,
+    onProcess,
   });
   undo.push(() => creator[Symbol.asyncDispose]());
   return await creator.create();

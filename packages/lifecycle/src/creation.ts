@@ -43,6 +43,8 @@ export interface CreationRequest {
   /** Descriptors 0, 1, 2 of the container, and those to preserve behind them; they stay the caller's. */
   readonly fds: readonly number[];
   readonly signal?: AbortSignal | undefined;
+  /** Called with the process as soon as there is one, while the helper works. */
+  readonly onProcess: (child: ChildProcess) => void;
 }
 
 /** A process that is created and waits for its start. */
@@ -74,6 +76,7 @@ export class Creator implements AsyncDisposable {
    */
   async create(): Promise<Creation> {
     await this.#start();
+    this.#request.onProcess(this.#requireChild());
     const { signal } = this.#request;
     for (;;) {
       const message = receiveMessage(this.#controlFd, maxReportBytes);
@@ -196,6 +199,7 @@ export class Creator implements AsyncDisposable {
     this.#child = { pid, pidfd: openPidfd(pid) };
     await reap(first.pidfd);
     closeSync(first.pidfd);
+    this.#request.onProcess(this.#child);
     sendMessage(this.#controlFd, goMessage);
   }
 

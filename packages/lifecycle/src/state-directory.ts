@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -47,6 +48,11 @@ export class StateDirectory {
         hint: `choose another id, or delete that container: runlet delete --force ${this.id}`,
       });
     }
+  }
+
+  /** Whether the container is there. */
+  exists(): boolean {
+    return existsSync(join(this.hostPath, recordName));
   }
 
   /** Opens the directory. The descriptor is the caller's. @throws RunletError `ERR_RUNLET_NOT_FOUND`. */

@@ -12,14 +12,14 @@ export interface Entry {
 }
 
 /** Targets of a run: each a ratio of two contestants' medians in the case of one run. */
-export interface Target {
+interface Target {
   readonly contestant: string;
   readonly against: string;
   readonly atMost: number;
 }
 
 /** What the project promises; all in the case `run`. */
-export const targets: readonly Target[] = [
+const targets: readonly Target[] = [
   { contestant: "runlet, in process, Node", against: "the kernel's own share (bare C)", atMost: 1.5 },
   { contestant: "runlet, in process, Node", against: "crun", atMost: 0.5 },
   { contestant: "runlet, standalone", against: "runc", atMost: 0.6 },

@@ -17,10 +17,10 @@ const numbers = {
 } as const;
 
 /** A capability that the tests use. */
-export type CapabilityName = keyof typeof numbers;
+type CapabilityName = keyof typeof numbers;
 
 /** The mask of /proc/PID/status for a set. */
-export function capabilityMask(...names: readonly CapabilityName[]): string {
+function capabilityMask(...names: readonly CapabilityName[]): string {
   const bits = names.reduce((mask, name) => mask | (1n << BigInt(numbers[name])), 0n);
   return bits.toString(16).padStart(16, "0");
 }

@@ -1,8 +1,3 @@
-/** A call that the kernel refused, as the probe saw it. */
-export interface Refusal {
-  readonly errno: string;
-}
-
 /** The five capability sets, as hexadecimal masks. */
 export interface CapabilitySets {
   readonly bounding: string;

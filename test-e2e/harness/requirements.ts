@@ -51,7 +51,7 @@ export function unmet(needs: Requirements): string | undefined {
 }
 
 /** The first file of that name on the PATH. */
-export function findProgram(name: string): string | undefined {
+function findProgram(name: string): string | undefined {
   for (const directory of (process.env.PATH ?? "").split(delimiter)) {
     const path = join(directory, name);
     if (existsSync(path)) return path;

@@ -146,6 +146,7 @@ const mistakes: Mistake[] = [
   {
     what: "a namespace to join that is absent",
     arrange: (bundle) => {
+      delete bundle.config.hostname;
       bundle.config.linux.namespaces = [{ type: "mount" }, { type: "network", path: "/run/netns/nosuch" }];
       bundle.write();
     },
@@ -154,6 +155,7 @@ const mistakes: Mistake[] = [
   {
     what: "a namespace listed twice",
     arrange: (bundle) => {
+      delete bundle.config.hostname;
       bundle.config.linux.namespaces = [{ type: "mount" }, { type: "pid" }, { type: "pid" }];
       bundle.write();
     },
@@ -286,15 +288,19 @@ describe("unknown fields", () => {
     expect(said(result)).toMatch(/aditionalGids/);
   });
 
-  test("all mistakes are told at once", known, async () => {
+  test("all mistakes are told at once by validate, and counted by run", known, async () => {
     const bundle = e2e.bundle();
     bundle.write(
       JSON.stringify({ ...bundle.config, hostname: 1, process: { ...bundle.config.process, cwd: "x", args: [] } }),
     );
+    const validation = await e2e.runtime.invoke(["validate", bundle.hostPath]);
+    expect(validation.status).toBe(1);
+    for (const place of ["/hostname", "/process/cwd", "/process/args"]) {
+      expect(validation.stdout + validation.stderr).toContain(place);
+    }
     const result = await e2e.run(bundle);
     expect(result.status).toBe(1);
-    expect(said(result)).toMatch(/\/hostname/);
-    expect(said(result)).toMatch(/\/process\/cwd/);
+    expect(said(result)).toMatch(/and 2 more errors/);
   });
 });
 

@@ -239,7 +239,7 @@ describe("the plan", () => {
     const bundle = e2e.bundle().probing("pid");
     const before = readdirSync(bundle.hostPath);
     const plan = await runtime.plan({ bundle: bundle.hostPath });
-    const text = JSON.stringify(plan);
+    const text = JSON.stringify(plan, (_key, value) => (typeof value === "bigint" ? String(value) : value));
     for (const pointer of ["/mounts/0", "/process/args", "/hostname"]) expect(text).toContain(`"${pointer}`);
     expect(readdirSync(bundle.hostPath)).toEqual(before);
     expect(readdirSync(runtime.root)).toEqual([]);

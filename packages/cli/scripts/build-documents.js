@@ -13,6 +13,6 @@ function write(directory, name, text) {
 }
 
 for (const [name, page] of manualPages(version)) write("man", name, page);
-write("completion", "runlet.bash", formatCompletion("bash", "runlet"));
-write("completion", "_runlet", formatCompletion("zsh", "runlet"));
-write("completion", "runlet.fish", formatCompletion("fish", "runlet"));
+write("completions", "runlet.bash", formatCompletion("bash", "runlet"));
+write("completions", "_runlet", formatCompletion("zsh", "runlet"));
+write("completions", "runlet.fish", formatCompletion("fish", "runlet"));

@@ -104,7 +104,6 @@ export const commands: readonly Command[] = [
   }),
   defineCommand({
     name: "list",
-    aliases: ["ls"],
     summary: "list the containers of the state directory",
     options: listOptions,
     positionals: none,

@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import { catchSignals } from "./signal-forwarding.ts";
+
+/** Sends this process a signal and waits until its listeners have run. */
+async function raise(signal: NodeJS.Signals): Promise<void> {
+  const arrived = new Promise((resolve) => process.once(signal, resolve));
+  process.kill(process.pid, signal);
+  await arrived;
+}
+
+describe("catchSignals", () => {
+  it("hands over what came before there was a container, and then each as it comes", async () => {
+    using signals = catchSignals();
+    const delivered: string[] = [];
+    await raise("SIGUSR2");
+    await raise("SIGALRM");
+    signals.forwardTo((signal) => delivered.push(signal));
+    expect(delivered).toEqual(["SIGUSR2", "SIGALRM"]);
+    await raise("SIGTERM");
+    await raise("SIGTSTP");
+    expect(delivered).toEqual(["SIGUSR2", "SIGALRM", "SIGTERM", "SIGTSTP"]);
+    expect(signals.abortSignal.aborted).toBe(false);
+  });
+
+  it("aborts when the end is asked for before there is a container, and remembers by which signal", async () => {
+    using signals = catchSignals();
+    await raise("SIGINT");
+    await raise("SIGTERM");
+    expect(signals.abortSignal.aborted).toBe(true);
+    expect(signals.abortedBy).toBe("SIGINT");
+    const delivered: string[] = [];
+    signals.forwardTo((signal) => delivered.push(signal));
+    expect(delivered).toEqual([]);
+  });
+
+  it("leaves our own signals alone, and everything as it was in the end", () => {
+    const before = process.eventNames().length;
+    const signals = catchSignals();
+    expect(process.eventNames()).toEqual(expect.arrayContaining(["SIGHUP", "SIGUSR1", "SIGCONT", "SIGPIPE", "SIGURG"]));
+    for (const own of ["SIGCHLD", "SIGSEGV", "SIGKILL", "SIGWINCH"]) expect(process.listenerCount(own)).toBe(0);
+    signals[Symbol.dispose]();
+    expect(process.eventNames()).toHaveLength(before);
+  });
+});

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -171,5 +171,51 @@ describe("manual", () => {
   it("prints a page", async () => {
     expect(await run("manual", "run")).toBe(0);
     expect(written.output[0]).toMatch(/^\.TH "RUNLET-RUN" "8"/);
+  });
+});
+
+describe("commands on containers", () => {
+  it("print an empty list as a table, as JSON, and as ids", async () => {
+    expect(await run("--root", directory, "list")).toBe(0);
+    expect(await run("--root", directory, "list", "-f", "json")).toBe(0);
+    expect(await run("--root", directory, "list", "-q")).toBe(0);
+    expect(written.output).toEqual(["ID          PID         STATUS      BUNDLE      CREATED     OWNER", "null"]);
+  });
+
+  it("make no state root that was named and is not there", async () => {
+    const root = join(directory, "nosuch");
+    expect(await run("--root", root, "list")).toBe(1);
+    expect(written.error[0]).toContain("no such file or directory");
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it.each([
+    [["state", "web"]],
+    [["start", "web"]],
+    [["kill", "web", "TERM"]],
+    [["kill", "web", "FOO"]],
+    [["delete", "web"]],
+  ])("say that there is no container: %j", async (args) => {
+    expect(await run("--root", directory, ...args)).toBe(1);
+    expect(written.error[0]).toContain("container does not exist");
+    expect(written.output).toEqual([]);
+  });
+
+  it("delete with --force what is not there without an error", async () => {
+    expect(await run("--root", directory, "delete", "--force", "web")).toBe(0);
+    expect(written.error).toEqual([]);
+  });
+
+  it.each(["../web", ".", "a/b", "", "a b"])("refuse the id %j", async (id) => {
+    expect(await run("--root", directory, "state", id)).toBe(1);
+    expect(written.error[0]).toContain("invalid container ID format");
+  });
+
+  it("refuse to create without a bundle, or without a config in it", async () => {
+    expect(await run("--root", directory, "create", "-b", join(directory, "nosuch"), "web")).toBe(1);
+    expect(written.error[0]).toMatch(/chdir .*nosuch: no such file or directory/);
+    expect(await run("--root", directory, "run", "-b", directory, "web")).toBe(1);
+    expect(written.error[1]).toContain("JSON specification file config.json not found");
+    expect(readdirSync(directory)).toEqual([]);
   });
 });

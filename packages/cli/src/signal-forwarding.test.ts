@@ -37,7 +37,8 @@ describe("catchSignals", () => {
     const before = process.eventNames().length;
     const signals = catchSignals();
     expect(process.eventNames()).toEqual(expect.arrayContaining(["SIGHUP", "SIGUSR1", "SIGCONT", "SIGPIPE", "SIGURG"]));
-    for (const own of ["SIGCHLD", "SIGSEGV", "SIGKILL", "SIGWINCH"]) expect(process.listenerCount(own)).toBe(0);
+    for (const own of ["SIGCHLD", "SIGSEGV", "SIGKILL", "SIGWINCH", "SIGTTIN", "SIGTTOU"])
+      expect(process.listenerCount(own)).toBe(0);
     signals[Symbol.dispose]();
     expect(process.eventNames()).toHaveLength(before);
   });

@@ -1,8 +1,8 @@
 import { signalNames } from "./signal-names.ts";
 
 /**
- * Signals that are not passed on: the two that nobody can catch, those that the kernel sends for a fault of our own, and
- * those about our own children and window.
+ * Signals that are not passed on: the two that nobody can catch, those that the kernel sends for a fault of our own, those
+ * about our own children and window, and those that stop us when we reach for the terminal from the background.
  */
 const ownSignals: ReadonlySet<string> = new Set([
   "SIGKILL",
@@ -14,6 +14,8 @@ const ownSignals: ReadonlySet<string> = new Set([
   "SIGTRAP",
   "SIGCHLD",
   "SIGWINCH",
+  "SIGTTIN",
+  "SIGTTOU",
 ]);
 
 /** By which a person or a supervisor asks for the end. */

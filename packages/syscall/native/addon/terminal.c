@@ -195,10 +195,13 @@ static void *relay_output(void *data) {
   return NULL;
 }
 
-/* Starts both threads with all signals blocked: signals are the main thread's. */
+/* Starts both threads with signals blocked, since those are the main thread's; but for the two by which the kernel stops
+ * a process that reaches for its terminal from the background: blocked, they would make read(2) fail with EIO. */
 static int relay_start(struct relay *relay) {
   sigset_t all, before;
   sigfillset(&all);
+  sigdelset(&all, SIGTTIN);
+  sigdelset(&all, SIGTTOU);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_t output_thread;
   int error = pthread_create(&relay->input_thread, NULL, relay_input, relay);

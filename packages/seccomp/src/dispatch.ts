@@ -1,6 +1,5 @@
 import { cancelledCall, x32SyscallBit } from "./architecture.ts";
 import type { ArchitecturePolicy } from "./policy.ts";
-import type { Verdict } from "./profile.ts";
 import type { Level } from "./rule-tree.ts";
 import { findSyscallIndex, readSyscallNumbers } from "./syscall-number.ts";
 
@@ -61,17 +60,16 @@ function addCalls(ranges: Range[], policy: ArchitecturePolicy, { byDefault, unkn
   const { calls, highestNamed, architecture } = policy;
   // What is above the highest number that the profile names was not there for its author to judge.
   const newer = highestNamed > 0 ? unknown : undefined;
-  let next = startOf(policy);
   // s390 makes calls that its kernel does not know into number 0, setup(2), which nothing has called for decades.
-  if (newer !== undefined && architecture.table.startsWith("s390")) addRange(ranges, next++, newer);
-  // A typed array sorts by number without calling back, which counts: a compilation is mostly run once.
-  for (const number of Uint32Array.from(calls.keys()).sort()) {
-    if (number < next) continue;
+  const hidesNewer = newer !== undefined && architecture.table.startsWith("s390");
+  let next = startOf(policy);
+  calls.forEach((number, call) => {
     if (number > next) addRange(ranges, next, byDefault);
-    const target = calls.get(number) as Verdict | Level;
-    addRange(ranges, number, Array.isArray(target) ? target : target.value);
+    if (call === undefined) addRange(ranges, number, byDefault);
+    else addRange(ranges, number, Array.isArray(call) ? call : call.value);
+    if (number === 0 && hidesNewer) ranges[0] = { first: 0, target: newer };
     next = number + 1;
-  }
+  });
   if (next <= highestNamed || newer === undefined) addRange(ranges, next, byDefault);
   if (newer !== undefined) addRange(ranges, highestNamed + 1, newer);
 }
@@ -99,9 +97,8 @@ export function weighRanges(ranges: readonly Range[], policies: readonly Archite
       weights[index] = (weights[index] as number) + frequentWeight;
     }
   }
-  let sum = 0;
   const sums = [0];
-  for (const weight of weights) sums.push((sum += weight));
+  for (const weight of weights) sums.push((sums[sums.length - 1] as number) + weight);
   return sums;
 }
 

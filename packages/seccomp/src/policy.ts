@@ -1,9 +1,10 @@
 import { quote } from "@runlet/errors";
 import { type Architecture, ipcCalls, socketCalls } from "./architecture.ts";
+import { CallTable } from "./call-table.ts";
 import { type Condition, equals } from "./condition.ts";
 import { invalid } from "./invalid.ts";
 import { type Profile, profilePointer, type Rule, type Verdict } from "./profile.ts";
-import { type Level, mergeLevel, toLevel } from "./rule-tree.ts";
+import { mergeLevel, toLevel } from "./rule-tree.ts";
 import { findSyscallIndex, readSyscallNumbers } from "./syscall-number.ts";
 
 /** Something in a profile that has no effect. */
@@ -16,8 +17,7 @@ export interface SeccompWarning {
 /** What a filter decides for the calls of one architecture. */
 export interface ArchitecturePolicy {
   readonly architecture: Architecture;
-  /** By system call number: a verdict for all calls, or the tests of its rules. */
-  readonly calls: ReadonlyMap<number, Verdict | Level>;
+  readonly calls: Pick<CallTable, "base" | "forEach" | "get">;
   /** The highest number of a call that the profile names, by whatever rule; 0 if it names none. */
   readonly highestNamed: number;
 }
@@ -41,7 +41,7 @@ interface Draft {
   readonly numbers: readonly number[];
   /** By position in the tables; empty on architectures without shared entries. */
   readonly shared: ReadonlyMap<number, SharedCall>;
-  readonly calls: Map<number, Verdict | Level>;
+  readonly calls: CallTable;
   highestNamed: number;
 }
 
@@ -88,7 +88,7 @@ function newDraft(architecture: Architecture): Draft {
     addShared(shared, numbers, "socketcall", socketCalls);
     addShared(shared, numbers, "ipc", ipcCalls);
   }
-  return { architecture, numbers, shared, calls: new Map(), highestNamed: 0 };
+  return { architecture, numbers, shared, calls: new CallTable(architecture), highestNamed: 0 };
 }
 
 function addShared(
@@ -121,15 +121,22 @@ function noteHighest(draft: Draft, indexes: readonly number[]): void {
 function addEntry(draft: Draft, { verdict, alternatives }: Rule, indexes: readonly number[]): void {
   const { numbers, shared, calls } = draft;
   for (const conditions of alternatives) {
+    const own: number[] = [];
     for (const index of indexes) {
-      const entry = shared.size === 0 ? undefined : shared.get(index);
-      if (entry !== undefined) addRule(draft, entry.number, onSharedEntry(entry.call, conditions), verdict);
       const number = numbers[index] as number;
-      if (number < 0) continue;
-      // Most rules are the first of their call and have no conditions.
-      if (conditions.length === 0 && !calls.has(number)) calls.set(number, verdict);
-      else addRule(draft, number, conditions, verdict);
+      if (number >= 0) own.push(number);
     }
+    if (shared.size > 0) addToShared(draft, indexes, { conditions, verdict });
+    if (conditions.length === 0) calls.setUnconditional(own, verdict);
+    else for (const number of own) addRule(draft, number, conditions, verdict);
+  }
+}
+
+/** Adds a rule to the entries that its calls share with others. */
+function addToShared(draft: Draft, indexes: readonly number[], { conditions, verdict }: CallRule): void {
+  for (const index of indexes) {
+    const entry = draft.shared.get(index);
+    if (entry !== undefined) addRule(draft, entry.number, onSharedEntry(entry.call, conditions), verdict);
   }
 }
 

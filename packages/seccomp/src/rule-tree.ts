@@ -12,6 +12,8 @@ export interface Test {
   readonly arg: number;
   /** Whether it is the upper half of the argument that is compared. */
   readonly high: boolean;
+  /** Rank among the words of all arguments: the higher comes first. */
+  readonly word: number;
   readonly jump: "eq" | "masked" | "gt" | "ge";
   readonly mask: number;
   readonly value: number;
@@ -43,14 +45,24 @@ export function isVerdict(branch: Branch): branch is Verdict {
  */
 export function toLevel(conditions: readonly Condition[], bits: 32 | 64, verdict: Verdict): Level | undefined {
   const needed = conditions.filter((c) => c.maskLow !== 0 || (bits === 64 && c.maskHigh !== 0));
-  needed.sort((left, right) => left.arg - right.arg);
-  const branch = needed.reduceRight<() => Verdict | Level>(
-    (rest, condition) => () => [bits === 64 ? wideTest(condition, rest) : lowTest(condition, rest)],
-    () => verdict,
-  )();
-  return Array.isArray(branch) ? branch : undefined;
+  if (needed.length === 0) return undefined;
+  if (needed.length > 1) needed.sort((left, right) => left.arg - right.arg);
+  return chain(needed, 0, bits === 64 ? wideTest : lowTest, verdict) as Level;
 }
 
+/** The tests of a condition and those that follow where it holds. Each way there gets its own, since they may part later. */
+function chain(
+  conditions: readonly Condition[],
+  position: number,
+  toTest: (condition: Condition, rest: Rest) => Test,
+  verdict: Verdict,
+): Verdict | Level {
+  const condition = conditions[position];
+  if (condition === undefined) return verdict;
+  return [toTest(condition, () => chain(conditions, position + 1, toTest, verdict))];
+}
+
+/** Makes what follows a condition that holds. */
 type Rest = () => Verdict | Level;
 
 function wideTest(condition: Condition, rest: Rest): Test {
@@ -108,10 +120,11 @@ const lowJumps = {
   SCMP_CMP_GE: "ge",
 } as const;
 
-function newTest(whole: Condition, test: Omit<Test, "arg" | "rank" | "whole">): Test {
-  const { op } = whole;
+function newTest(whole: Condition, test: Omit<Test, "arg" | "rank" | "whole" | "word">): Test {
+  const { op, arg } = whole;
   const rank = op === "SCMP_CMP_LT" || op === "SCMP_CMP_LE" ? 2 : op === "SCMP_CMP_GT" || op === "SCMP_CMP_GE" ? 1 : 3;
-  return { arg: whole.arg, rank, whole, ...test };
+  const { high, jump, mask, value, whenTrue, whenFalse } = test;
+  return { arg, high, word: arg * 2 + (high ? 1 : 0), jump, mask, value, rank, whole, whenTrue, whenFalse };
 }
 
 /**
@@ -124,10 +137,18 @@ export function mergeLevel(level: Level, added: Level): boolean {
 }
 
 function mergeTest(level: Level, added: Test): boolean {
+  const { word, value, rank } = added;
   for (let position = 0; position < level.length; position++) {
     const present = level[position] as Test;
-    if (isSame(present, added)) return mergeBranches(present, added);
-    if (comesAfter(present, added)) {
+    let comesAfter = present.word < word;
+    if (present.word === word) {
+      if (present.value === value && present.jump === added.jump && present.mask === added.mask) {
+        return mergeBranches(present, added);
+      }
+      comesAfter =
+        present.rank === rank ? (rank === 2 ? present.value > value : present.value < value) : present.rank < rank;
+    }
+    if (comesAfter) {
       level.splice(position, 0, added);
       return true;
     }
@@ -166,25 +187,6 @@ function mergeBranches(present: Test, added: Test): boolean {
     else if (!mergeLevel(branch, further)) return false;
   }
   return true;
-}
-
-function isSame(left: Test, right: Test): boolean {
-  return (
-    left.arg === right.arg &&
-    left.high === right.high &&
-    left.jump === right.jump &&
-    left.value === right.value &&
-    left.mask === right.mask
-  );
-}
-
-/** Whether `present` must come after `added` in a level. */
-function comesAfter(present: Test, added: Test): boolean {
-  const presentWord = present.arg * 2 + (present.high ? 1 : 0);
-  const addedWord = added.arg * 2 + (added.high ? 1 : 0);
-  if (presentWord !== addedWord) return presentWord < addedWord;
-  if (present.rank !== added.rank) return present.rank < added.rank;
-  return present.rank === 2 ? present.value > added.value : present.value < added.value;
 }
 
 function isLeaf(test: Test): boolean {

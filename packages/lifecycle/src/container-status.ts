@@ -2,14 +2,22 @@ import { readFileSync } from "node:fs";
 import type { Cgroup } from "@runlet/cgroups";
 import type { ContainerState, ContainerStatus } from "./options.ts";
 import { isAlive, isHelper } from "./process-status.ts";
+import type { StateDirectory } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
 
+/** What {@link statusOf} looks at. */
+export interface StatusSources {
+  readonly record: StateRecord;
+  readonly cgroup: Cgroup | null;
+  readonly directory: StateDirectory;
+}
+
 /** Where a container is in its life, from its record and what the kernel says of its process. */
-export function statusOf(record: StateRecord, cgroup: Cgroup | null): ContainerStatus {
+export function statusOf({ record, cgroup, directory }: StatusSources): ContainerStatus {
   const { init_process_pid: pid, init_process_start: startTime } = record;
   if (pid === 0) return "creating";
   if (!isAlive(pid, startTime)) return "stopped";
-  if (isHelper(pid)) return "created";
+  if (isHelper(pid) ?? directory.isAwaitingStart()) return "created";
   return cgroup?.isFrozen() ? "paused" : "running";
 }
 

@@ -296,7 +296,8 @@ export class Container implements AsyncDisposable {
   }
 
   #status(record: StateRecord): ContainerStatus {
-    return this.#exit === null ? statusOf(record, this.#cgroupOf(record)) : "stopped";
+    if (this.#exit !== null) return "stopped";
+    return statusOf({ record, cgroup: this.#cgroupOf(record), directory: this.#directory });
   }
 
   #cgroupOf(record: StateRecord | null): Cgroup | null {

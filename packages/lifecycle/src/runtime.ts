@@ -9,6 +9,7 @@ import { Container } from "./container.ts";
 import { checkContainerId } from "./container-id.ts";
 import { stateOf, statusOf } from "./container-status.ts";
 import { createContainer } from "./create.ts";
+import { delegatedPaths, isDelegated } from "./delegation.ts";
 import { hostFacts, hostLayout, isInUserNamespace, readUidMap } from "./host.ts";
 import type { ContainerState, CreateOptions, RuntimeOptions, Warning } from "./options.ts";
 import { StateDirectory } from "./state-directory.ts";
@@ -78,10 +79,11 @@ export class Runtime {
     const states: ContainerState[] = [];
     for (const id of this.#ids()) {
       try {
-        const record = new StateDirectory(this.root, id).read();
+        const directory = new StateDirectory(this.root, id);
+        const record = directory.read();
         if (record === null)
           this.#warn({ message: `container ${id} was never completed: runlet delete --force ${id}` });
-        else states.push(stateOf(record, statusOf(record, cgroupOf(record))));
+        else states.push(stateOf(record, statusOf({ record, cgroup: cgroupOf(record), directory })));
       } catch (error) {
         // Another command may have deleted it meanwhile.
         if (!(error instanceof RunletError)) throw error;
@@ -120,7 +122,13 @@ export class Runtime {
     const layout = hostLayout();
     if (driver === "disabled" || (layout.kind === "none" && this.isRootless)) return null;
     const manager: CgroupManager = cgroupManager({ layout, driver, rootless: this.isRootless });
-    return manager.cgroup({ id, cgroupsPath: spec.linux?.cgroupsPath });
+    const cgroup = manager.cgroup({ id, cgroupsPath: spec.linux?.cgroupsPath });
+    return this.#bearsRefusals(cgroup) && !isDelegated(cgroup) ? null : cgroup;
+  }
+
+  /** Whether an ordinary user goes without what is not delegated: not where the config asks for a path. */
+  #bearsRefusals(cgroup: Cgroup): boolean {
+    return this.isRootless && cgroup.driver !== "systemd" && cgroup.toState().isDefaultPath;
   }
 
   #compile(
@@ -134,7 +142,8 @@ export class Runtime {
     const plan = compile(spec, hostFacts(), {
       id,
       bundleHostPath,
-      cgroup: cgroup === null ? null : compileCgroup(cgroup, spec),
+      // What is not the container's own must not look like it.
+      cgroup: cgroup === null ? null : compileCgroup(cgroup, spec, this.#bearsRefusals(cgroup)),
       noPivot,
       noNewKeyring,
       preserveFds,
@@ -166,14 +175,14 @@ export class Runtime {
   }
 }
 
-function compileCgroup(cgroup: Cgroup, spec: Spec): CompileCgroup | null {
+function compileCgroup(cgroup: Cgroup, spec: Spec, bearsRefusals: boolean): CompileCgroup | null {
   if (cgroup.driver === "disabled") return null;
   return {
     driver: cgroup.driver,
     path: cgroup.path,
     writes: cgroup.plan(spec.linux?.resources),
     controllers: cgroup.controllers,
-    hostPaths: cgroup.hostPaths,
+    hostPaths: bearsRefusals ? delegatedPaths(cgroup) : cgroup.hostPaths,
   };
 }
 
@@ -192,11 +201,14 @@ function checkPrivilege(spec: Spec): void {
   });
 }
 
+/** Never in a directory that everybody may write to, where another user could have made it first. */
 function defaultRoot(): string {
   if (process.geteuid?.() === 0) return "/run/runlet";
   const { XDG_RUNTIME_DIR: runtimeDirectory } = process.env;
   if (runtimeDirectory !== undefined && isAbsolute(runtimeDirectory)) return join(runtimeDirectory, "runlet");
-  return `/tmp/runlet-${process.geteuid?.() ?? 0}`;
+  throw new RunletError("ERR_RUNLET_USAGE", "there is no directory for the state of an ordinary user's containers", {
+    hint: "log in so that XDG_RUNTIME_DIR is set, or name a directory of your own: --root",
+  });
 }
 
 function makeRoot(root: string): void {

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { RunletError } from "@runlet/errors";
-import { tryLock } from "@runlet/syscall";
+import { connectUnix, SOCK_SEQPACKET, tryLock } from "@runlet/syscall";
 import { parseRecord, stringifyRecord } from "./record-json.ts";
 import type { StateRecord } from "./state-record.ts";
 
@@ -115,6 +115,20 @@ export class StateDirectory {
         hint: `remove what is left of it: runlet delete --force ${this.id}`,
         cause,
       });
+    }
+  }
+
+  /** Whether somebody listens on the start socket. Whoever connects and says nothing is taken for one who only looks. */
+  isAwaitingStart(): boolean {
+    let directoryFd: number | undefined;
+    try {
+      directoryFd = this.open();
+      closeSync(connectUnix(directoryFd, startSocketName, SOCK_SEQPACKET));
+      return true;
+    } catch {
+      return false;
+    } finally {
+      if (directoryFd !== undefined) closeSync(directoryFd);
     }
   }
 

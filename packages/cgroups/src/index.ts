@@ -9,6 +9,13 @@ export type {
 } from "./cgroup.ts";
 export type { CgroupEvent } from "./events.ts";
 export {
+  deleteIntelRdt,
+  findResctrl,
+  IntelRdtGroup,
+  type IntelRdtOptions,
+  type IntelRdtState,
+} from "./intel-rdt.ts";
+export {
   type CgroupLayout,
   detectLayout,
   type Hierarchy,

@@ -124,9 +124,13 @@ export interface CgroupStats {
 export function formatStats(value: unknown): string {
   const exact: bigint[] = [];
   const text = JSON.stringify(value, (_, part: unknown) => {
+    // A NUL marks a place for a number; a string that begins with one is marked as such.
+    if (typeof part === "string") return part.startsWith("\0") ? `\0s${part}` : part;
     if (typeof part !== "bigint") return part;
     exact.push(part);
-    return `\u0000${exact.length - 1}`;
+    return `\0${exact.length - 1}`;
   });
-  return text.replace(/"\\u0000(\d+)"/g, (_, index: string) => String(exact[Number(index)]));
+  return text.replace(/"\\u0000(?:(\d+)"|s)/g, (_, index?: string) =>
+    index === undefined ? '"' : String(exact[Number(index)]),
+  );
 }

@@ -67,11 +67,9 @@ function unifiedWrites(unified: Readonly<Record<string, string>>): PlannedWrite[
         "for example memory.high",
       );
     }
-    // The kernel takes one key of a keyed file (io.max) with each write.
-    return content
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((value) => ({ from, controller, file, value }));
+    // The kernel takes one key of a keyed file (io.max) with each write; a write of nothing does nothing.
+    const lines = content.split("\n").filter((line) => line !== "");
+    return (lines.length === 0 ? ["\n"] : lines).map((value) => ({ from, controller, file, value }));
   });
 }
 

@@ -1,7 +1,7 @@
 // Makes the standalone executable: the command, its addon and its init helper beside each other in one directory.
 // `node scripts/standalone.js [DIR]`; the default is dist/ at the top.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -23,6 +23,26 @@ const flags = [
   "--no-compile-autoload-bunfig",
   "--conditions=@runlet/source",
 ];
+
+/**
+ * Variables of the environment by which an executable of Bun's loads code (`BUN_OPTIONS=--preload=…`), becomes Bun's own
+ * command line, or listens for a debugger. There is no switch against them, and a developer's shell may well have them set.
+ */
+const unwantedVariables = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT", "BUN_INSPECT_CONNECT_TO", "BUN_INSPECT_PRELOAD"];
+
+/** Blanks the variables' names in the executable: a name of NULs is one that no environment can have. */
+function ignoreVariables(executable) {
+  const bytes = readFileSync(executable);
+  for (const name of unwantedVariables) {
+    const pattern = Buffer.from(`\0${name}\0`);
+    const index = bytes.indexOf(pattern);
+    if (index < 0 || bytes.indexOf(pattern, index + 1) >= 0) {
+      throw new Error(`${name} does not stand in this Bun exactly once: look up how this version reads it`);
+    }
+    bytes.fill(0, index, index + pattern.length);
+  }
+  writeFileSync(executable, bytes);
+}
 
 /** The commit that the executable is made of, marked when something was changed since; undefined outside a repository. */
 function describeCommit() {
@@ -71,6 +91,7 @@ export function buildStandalone(outDir) {
     // A directory without a bunfig.toml or .env: this one's own must not decide what is built.
     { cwd: outDir, stdio: ["ignore", "ignore", "inherit"] },
   );
+  ignoreVariables(temporary);
   install(temporary, executable, "755");
   install(addon, join(outDir, "runlet.node"), "644");
   install(helper, join(outDir, "runlet-init"), "755");

@@ -58,7 +58,7 @@ function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = 
   const options = {
     cwd: hostile,
     encoding: "utf8",
-    env: { PATH: process.env["PATH"], TMPDIR: hostile, ...env },
+    env: { PATH: process.env.PATH, TMPDIR: hostile, ...env },
   } as const;
   return spawnSync(program, args, options);
 }
@@ -92,7 +92,16 @@ describe("the standalone executable", () => {
 
   it("takes no notice of the variables that make Node and Bun load code", () => {
     const preload = join(hostile, "planted.js");
-    run(executable, ["--version"], { NODE_OPTIONS: `--require ${preload}`, BUN_INSPECT_PRELOAD: preload });
+    const { stdout, stderr } = run(executable, ["--version"], {
+      NODE_OPTIONS: `--require ${preload}`,
+      BUN_INSPECT_PRELOAD: preload,
+      BUN_OPTIONS: `--preload=${preload}`,
+      BUN_BE_BUN: "1",
+      // A port that cannot be listened on: the attempt would be reported.
+      BUN_INSPECT: "localhost:1:nonsense",
+    });
+    expect(stdout).toMatch(/^runlet version /);
+    expect(stderr).toBe("");
     expect(readdirSync(directory)).not.toContain("ran");
   });
 

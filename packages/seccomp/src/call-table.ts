@@ -5,6 +5,15 @@ import type { Level } from "./rule-tree.ts";
 /** What is done with a system call: a verdict for every call, or the tests of its rules. */
 export type CallTarget = Verdict | Level;
 
+/** What is done with a run of system call numbers: a `SECCOMP_RET_*`, or the tests of the one call in it. */
+export type Target = number | Level;
+
+/** System call numbers from `first` to the next range's, all with the same target. */
+export interface Range {
+  readonly first: number;
+  readonly target: Target;
+}
+
 /** Where a table's numbers begin, if not at 0. (`<asm/unistd.h>`) */
 const bases: Partial<Record<Architecture["table"], number>> = {
   x32: 0x4000_0000,
@@ -13,8 +22,8 @@ const bases: Partial<Record<Architecture["table"], number>> = {
   mips64n32: 6000,
 };
 
-/** Numbers this far above the first are a few of their own, as arm's `0xf0000`. */
-const farDistance = 4096;
+/** How many numbers from the base on lie close together. Beyond are a few of their own, as arm's at `0xf0000`. */
+const nearCount = 1024;
 
 /**
  * The calls of one architecture that rules name, by number. Nearly all numbers lie close together, so they are kept in an
@@ -23,7 +32,7 @@ const farDistance = 4096;
 export class CallTable {
   /** The lowest number that the architecture uses. */
   readonly base: number;
-  readonly #near: (CallTarget | undefined)[] = [];
+  readonly #near: (CallTarget | undefined)[] = new Array<CallTarget | undefined>(nearCount).fill(undefined);
   readonly #far = new Map<number, CallTarget>();
 
   constructor(architecture: Architecture) {
@@ -33,36 +42,59 @@ export class CallTable {
   /** What is done with a call, or undefined if no rule names it. */
   get(number: number): CallTarget | undefined {
     const distance = number - this.base;
-    return distance >= 0 && distance < farDistance ? this.#near[distance] : this.#far.get(number);
+    return distance >= 0 && distance < nearCount ? this.#near[distance] : this.#far.get(number);
   }
 
   set(number: number, target: CallTarget): void {
     const distance = number - this.base;
-    if (distance < 0 || distance >= farDistance) {
-      this.#far.set(number, target);
-      return;
-    }
+    if (distance >= 0 && distance < nearCount) this.#near[distance] = target;
+    else this.#far.set(number, target);
+  }
+
+  /**
+   * Gives a verdict to calls, whatever conditional rules they had; not to those that have a verdict already.
+   *
+   * @param numbers - the architecture's table, where −1 is a call that it does not have.
+   * @param indexes - which entries of it.
+   */
+  setUnconditional(numbers: readonly number[], indexes: readonly number[], verdict: Verdict): void {
     const near = this.#near;
-    // An array with holes is a slower kind of array.
-    while (near.length < distance) near.push(undefined);
-    near[distance] = target;
-  }
-
-  /** Gives a verdict to calls, whatever conditional rules they had; not to those that have a verdict already. */
-  setUnconditional(numbers: readonly number[], verdict: Verdict): void {
-    for (let position = 0; position < numbers.length; position++) {
-      const number = numbers[position] as number;
-      const present = this.get(number);
-      if (present === undefined || Array.isArray(present)) this.set(number, verdict);
-    }
-  }
-
-  /** Calls back in the order of numbers. Near the base also for numbers that no rule names: with undefined. */
-  forEach(visit: (number: number, target: CallTarget | undefined) => void): void {
     const { base } = this;
+    for (let position = 0; position < indexes.length; position++) {
+      const number = numbers[indexes[position] as number] as number;
+      if (number < 0) continue;
+      const distance = number - base;
+      const isNear = distance >= 0 && distance < nearCount;
+      const present = isNear ? near[distance] : this.#far.get(number);
+      if (present !== undefined && !Array.isArray(present)) continue;
+      if (isNear) near[distance] = verdict;
+      else this.#far.set(number, verdict);
+    }
+  }
+
+  /**
+   * Adds ranges for all numbers from the base on.
+   *
+   * @param ranges - what is before the base; neighbours with the same target become one.
+   * @param byDefault - `SECCOMP_RET_*` of calls that no rule names.
+   */
+  addRanges(ranges: Range[], byDefault: number): void {
+    const { base } = this;
+    let last = ranges[ranges.length - 1]?.target;
+    const add = (first: number, target: Target): void => {
+      if (target !== last) ranges.push({ first, target });
+      last = target;
+    };
     const near = this.#near;
-    for (let distance = 0; distance < near.length; distance++) visit(base + distance, near[distance]);
-    for (const number of [...this.#far.keys()].sort((left, right) => left - right))
-      visit(number, this.#far.get(number));
+    for (let distance = 0; distance < nearCount; distance++) {
+      const call = near[distance];
+      const target = call === undefined ? byDefault : Array.isArray(call) ? call : call.value;
+      if (target !== last) add(base + distance, target);
+    }
+    for (const number of [...this.#far.keys()].sort((left, right) => left - right)) {
+      const call = this.#far.get(number) as CallTarget;
+      add(number, Array.isArray(call) ? call : call.value);
+      add(number + 1, byDefault);
+    }
   }
 }

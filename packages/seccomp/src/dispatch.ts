@@ -1,16 +1,7 @@
 import { cancelledCall, x32SyscallBit } from "./architecture.ts";
+import type { Range, Target } from "./call-table.ts";
 import type { ArchitecturePolicy } from "./policy.ts";
-import type { Level } from "./rule-tree.ts";
 import { findSyscallIndex, readSyscallNumbers } from "./syscall-number.ts";
-
-/** What is done with a run of system call numbers: a return value, or the tests of the one call in it. */
-export type Target = number | Level;
-
-/** System call numbers from `first` to the next range's, all with the same target. */
-export interface Range {
-  readonly first: number;
-  readonly target: Target;
-}
 
 /**
  * Calls that programs make all the time. The filter is a search tree, and they lie near its root.
@@ -58,20 +49,17 @@ export function toRanges(policies: readonly ArchitecturePolicy[], answers: Answe
 
 function addCalls(ranges: Range[], policy: ArchitecturePolicy, { byDefault, unknown }: Answers): void {
   const { calls, highestNamed, architecture } = policy;
+  if (calls.base > startOf(policy)) addRange(ranges, startOf(policy), byDefault);
+  calls.addRanges(ranges, byDefault);
   // What is above the highest number that the profile names was not there for its author to judge.
-  const newer = highestNamed > 0 ? unknown : undefined;
+  if (highestNamed === 0 || unknown === undefined) return;
+  while ((ranges.at(-1)?.first ?? 0) > highestNamed) ranges.pop();
+  addRange(ranges, highestNamed + 1, unknown);
   // s390 makes calls that its kernel does not know into number 0, setup(2), which nothing has called for decades.
-  const hidesNewer = newer !== undefined && architecture.table.startsWith("s390");
-  let next = startOf(policy);
-  calls.forEach((number, call) => {
-    if (number > next) addRange(ranges, next, byDefault);
-    if (call === undefined) addRange(ranges, number, byDefault);
-    else addRange(ranges, number, Array.isArray(call) ? call : call.value);
-    if (number === 0 && hidesNewer) ranges[0] = { first: 0, target: newer };
-    next = number + 1;
-  });
-  if (next <= highestNamed || newer === undefined) addRange(ranges, next, byDefault);
-  if (newer !== undefined) addRange(ranges, highestNamed + 1, newer);
+  if (!architecture.table.startsWith("s390")) return;
+  const [, second] = ranges;
+  const rest = second?.first === 1 ? [] : [{ first: 1, target: ranges[0]?.target ?? byDefault }];
+  ranges.splice(0, 1, { first: 0, target: unknown }, ...rest);
 }
 
 function addRange(ranges: Range[], first: number, target: Target): void {

@@ -1,6 +1,7 @@
 import { actionValues, badArchitectureAction } from "./action.ts";
 import { enosysOf, isLittleEndian } from "./architecture.ts";
-import { type Answers, type Range, type Target, toRanges, weighRanges } from "./dispatch.ts";
+import type { Range, Target } from "./call-table.ts";
+import { type Answers, toRanges, weighRanges } from "./dispatch.ts";
 import type { ArchitecturePolicy, Policy } from "./policy.ts";
 import type { Profile } from "./profile.ts";
 import { JEQ, JGE, JGT, Program } from "./program.ts";

@@ -17,7 +17,7 @@ export interface SeccompWarning {
 /** What a filter decides for the calls of one architecture. */
 export interface ArchitecturePolicy {
   readonly architecture: Architecture;
-  readonly calls: Pick<CallTable, "base" | "forEach" | "get">;
+  readonly calls: Pick<CallTable, "addRanges" | "base" | "get">;
   /** The highest number of a call that the profile names, by whatever rule; 0 if it names none. */
   readonly highestNamed: number;
 }
@@ -109,11 +109,13 @@ function addShared(
 function noteHighest(draft: Draft, indexes: readonly number[]): void {
   const { numbers, shared } = draft;
   let highest = draft.highestNamed;
-  for (const index of indexes) {
+  for (let position = 0; position < indexes.length; position++) {
+    const index = indexes[position] as number;
     const number = numbers[index] as number;
     if (number > highest) highest = number;
+    const entry = shared.size === 0 ? undefined : shared.get(index);
+    if (entry !== undefined && entry.number > highest) highest = entry.number;
   }
-  if (shared.size > 0) for (const index of indexes) highest = Math.max(highest, shared.get(index)?.number ?? 0);
   draft.highestNamed = highest;
 }
 
@@ -121,14 +123,15 @@ function noteHighest(draft: Draft, indexes: readonly number[]): void {
 function addEntry(draft: Draft, { verdict, alternatives }: Rule, indexes: readonly number[]): void {
   const { numbers, shared, calls } = draft;
   for (const conditions of alternatives) {
-    const own: number[] = [];
+    if (shared.size > 0) addToShared(draft, indexes, { conditions, verdict });
+    if (conditions.length === 0) {
+      calls.setUnconditional(numbers, indexes, verdict);
+      continue;
+    }
     for (const index of indexes) {
       const number = numbers[index] as number;
-      if (number >= 0) own.push(number);
+      if (number >= 0) addRule(draft, number, conditions, verdict);
     }
-    if (shared.size > 0) addToShared(draft, indexes, { conditions, verdict });
-    if (conditions.length === 0) calls.setUnconditional(own, verdict);
-    else for (const number of own) addRule(draft, number, conditions, verdict);
   }
 }
 

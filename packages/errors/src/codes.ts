@@ -40,6 +40,7 @@ export const errorCodes = {
   ERR_RUNLET_EXECUTABLE: "container",
   ERR_RUNLET_IMAGE: "container",
   ERR_RUNLET_REGISTRY: "host",
+  ERR_RUNLET_NETWORK: "config",
 } as const;
 
 /** A stable error code. */

@@ -101,6 +101,7 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
     terminalFd: consoleFd === null ? creation.terminalFd : null,
     signal: options.signal,
   });
+  creation.release();
   undo.length = 0;
   return container;
 }

@@ -25,7 +25,7 @@ import { failureInPlan } from "./failure.ts";
 import { type HookState, runHook } from "./hook-runner.ts";
 import { writeIdMappings } from "./id-mapping.ts";
 import { decodeReport, goMessage, maxReportBytes, type Report } from "./message.ts";
-import { moveNetDevice } from "./net-device.ts";
+import { NetDevices } from "./net-device.ts";
 import { writeOomScoreAdj } from "./oom-score.ts";
 import { passListener } from "./seccomp-listener.ts";
 import { signalName } from "./signal-name.ts";
@@ -52,6 +52,8 @@ export interface Creation {
   readonly child: ChildProcess;
   /** The main end of its terminal, the caller's; null without one. */
   readonly terminalFd: number | null;
+  /** To be called when nothing can fail any more: from then on disposing of the creator does not end the process. */
+  release(): void;
 }
 
 const SIGKILL = 9;
@@ -62,6 +64,7 @@ export class Creator implements AsyncDisposable {
   #child: ChildProcess | null = null;
   #controlFd = -1;
   #terminalFd: number | null = null;
+  readonly #netDevices = new NetDevices();
   #isDone = false;
 
   constructor(request: CreationRequest) {
@@ -69,8 +72,8 @@ export class Creator implements AsyncDisposable {
   }
 
   /**
-   * Starts the helper and carries the plan out up to the wait for the start. Disposing afterwards does nothing; disposing
-   * after a failure ends the process.
+   * Starts the helper and carries the plan out up to the wait for the start. Disposing ends the process and gives its
+   * network devices back, unless the creation has been released.
    *
    * @throws RunletError of the operation that failed.
    */
@@ -88,9 +91,16 @@ export class Creator implements AsyncDisposable {
       if (report === null) throw await this.#explainEnd();
       if (await this.#handle(report)) break;
     }
-    this.#isDone = true;
     closeSync(this.#controlFd);
-    return { child: this.#requireChild(), terminalFd: this.#terminalFd };
+    this.#controlFd = -1;
+    const terminalFd = this.#terminalFd;
+    this.#terminalFd = null;
+    return { child: this.#requireChild(), terminalFd, release: () => this.#release() };
+  }
+
+  #release(): void {
+    this.#isDone = true;
+    this.#netDevices[Symbol.dispose]();
   }
 
   async #start(): Promise<void> {
@@ -178,7 +188,7 @@ export class Creator implements AsyncDisposable {
       case "writeIdMappings":
         return await writeIdMappings(pid, operation);
       case "moveNetDevice":
-        return await moveNetDevice(pid, operation);
+        return this.#netDevices.move(pid, operation);
       case "setOomScoreAdj":
         return writeOomScoreAdj(pid, operation);
       case "raiseRlimit": {
@@ -239,9 +249,18 @@ export class Creator implements AsyncDisposable {
     if (this.#controlFd >= 0) closeSync(this.#controlFd);
     if (this.#terminalFd !== null) closeSync(this.#terminalFd);
     if (this.#child === null) return;
-    sendSignal(this.#child.pidfd, SIGKILL);
-    await reap(this.#child.pidfd);
-    closeSync(this.#child.pidfd);
+    try {
+      this.#netDevices.giveBack();
+    } finally {
+      this.#netDevices[Symbol.dispose]();
+      await this.#endChild(this.#child);
+    }
+  }
+
+  async #endChild({ pidfd }: ChildProcess): Promise<void> {
+    sendSignal(pidfd, SIGKILL);
+    await reap(pidfd);
+    closeSync(pidfd);
   }
 }
 

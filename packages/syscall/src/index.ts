@@ -13,6 +13,17 @@ export * from "./file-flags.ts";
 export type * from "./file-types.ts";
 export { cloneTree, mapTreeIds } from "./mount.ts";
 export {
+  decodeAttributes,
+  encodeAttributes,
+  type NetlinkAttribute,
+  type NetlinkMessage,
+  type NetlinkRequest,
+  NetlinkSocket,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_REPLACE,
+} from "./netlink.ts";
+export {
   type ChildExit,
   type ChildProcess,
   duplicate,

@@ -151,5 +151,6 @@ NAPI_MODULE_INIT() {
   add_exports(env, exports, mount_exports);
   add_exports(env, exports, bpf_exports);
   add_exports(env, exports, systemd_exports);
+  add_exports(env, exports, netlink_exports);
   return exports;
 }

@@ -106,7 +106,9 @@ export const linuxRules: readonly Rule[] = [
         const nameProblem = name === host ? undefined : deviceNameProblem(name);
         if (nameProblem !== undefined) report({ at: [...at, "name"], message: nameProblem });
       }
-      for (const { entry, key } of repeated(names, ({ name }) => name)) {
+      // Each device that takes a template's name gets a number of its own.
+      const plain = names.filter(([, { name }]) => !name.includes("%d"));
+      for (const { entry, key } of repeated(plain, ({ name }) => name)) {
         report({ at: ["linux", "netDevices", entry.host], message: `another device takes the name ${quote(key)}` });
       }
     },

@@ -25,6 +25,10 @@ export const harmless: readonly (readonly [what: string, change: (spec: Example)
     "the same destination twice",
     (spec) => spec.mounts.push({ destination: "/dev/shm", source: "/run/shm", type: "bind", options: ["rbind"] }),
   ],
+  [
+    "several network devices of one template",
+    (spec) => (spec.linux.netDevices = { eth7: { name: "eth%d" }, eth8: { name: "eth%d" } }),
+  ],
   ["a mode with the bits of its type", (spec) => (spec.linux.devices = [{ ...character, fileMode: 8630 }])],
   [
     "device rules of engines",

@@ -7,7 +7,7 @@ export const levels = ["error", "warning", "info", "debug"] as const;
 export type Level = (typeof levels)[number];
 
 const shortNames: Readonly<Record<Level, string>> = { error: "ERRO", warning: "WARN", info: "INFO", debug: "DEBU" };
-/** Red, yellow, blue and grey. @see ECMA-48, SGR */
+/** Red, yellow, cyan and white, as logrus has them. @see ECMA-48, SGR */
 const colours: Readonly<Record<Level, string>> = { error: "31", warning: "33", info: "36", debug: "37" };
 
 /** Where log lines go, and how they look. */
@@ -83,7 +83,7 @@ export class Log {
 }
 
 /** A log line as engines read it, without the newline. */
-export function formatLine(line: { format: "text" | "json"; level: Level; message: string; time: Date }): string {
+function formatLine(line: { format: "text" | "json"; level: Level; message: string; time: Date }): string {
   const time = `${line.time.toISOString().slice(0, 19)}Z`;
   return line.format === "json"
     ? JSON.stringify({ level: line.level, msg: line.message, time })

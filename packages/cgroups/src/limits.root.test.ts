@@ -1,0 +1,206 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { afterEach, describe, expect, it } from "vitest";
+import { rejectionOf } from "../test/errors.ts";
+import { dispose, drivers, isV2, newGroup, startMember, until } from "../test/member.ts";
+import type { Cgroup } from "./index.ts";
+
+const made: Cgroup[] = [];
+
+function make(driver: (typeof drivers)[number]): Cgroup {
+  const cgroup = newGroup(driver);
+  made.push(cgroup);
+  return cgroup;
+}
+
+afterEach(async () => {
+  for (const cgroup of made.splice(0)) if (cgroup.exists()) await dispose(cgroup);
+});
+
+function read(cgroup: Cgroup, controller: string, file: string): string {
+  return readFileSync(`${cgroup.hostPaths[isV2 ? "" : controller]}/${file}`, "utf8").trim();
+}
+
+describe.each(drivers)("%s", (driver) => {
+  it("kills a process that passes its memory limit, counts it and tells", async () => {
+    const cgroup = make(driver);
+    const limit = 32 << 20;
+    const { exit } = await startMember({
+      cgroup,
+      resources: { memory: { limit, swap: limit } },
+      // The shell stays, so that the group does.
+      script: "sleep 0.3; tail /dev/zero; echo $?; sleep 1",
+    });
+    const events = cgroup.events()[Symbol.asyncIterator]();
+    const first = await events.next();
+    await events.return?.();
+    expect(first.value).toMatchObject({ type: "oom", oomKillCount: 1 });
+    expect(cgroup.oomKillCount()).toBe(1);
+    await exit;
+  });
+
+  it("stops a fork bomb at its limit", async () => {
+    const cgroup = make(driver);
+    const { exit, output } = await startMember({
+      cgroup,
+      resources: { pids: { limit: 10 } },
+      script: "i=0; while [ $i -lt 50 ]; do sleep 100 > /dev/null & i=$((i+1)); done 2>/dev/null; echo survived",
+    });
+    await exit;
+    expect(output()).toBe("");
+    expect(cgroup.processes()).toHaveLength(9);
+    expect(cgroup.stats().pids).toEqual({ current: 9, limit: 10 });
+  });
+
+  it("gives a busy loop its quota", async () => {
+    const cgroup = make(driver);
+    await startMember({ cgroup, resources: { cpu: { quota: 20000, period: 100000 } }, script: "while :; do :; done" });
+    const usageNs = (): number => Number(cgroup.stats().cpu.usage.total ?? 0);
+    // A period that has begun counts whole: measure from one throttling to another.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const [startNs, started] = [usageNs(), performance.now()];
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    const share = (usageNs() - startNs) / 1e6 / (performance.now() - started);
+    expect(share).toBeGreaterThan(0.2 * 0.9);
+    expect(share).toBeLessThan(0.2 * 1.1);
+    expect(Number(cgroup.stats().cpu.throttling.throttledPeriods)).toBeGreaterThan(10);
+  });
+
+  it("keeps a process to its CPUs", async () => {
+    const cgroup = make(driver);
+    const { child } = await startMember({ cgroup, resources: { cpu: { cpus: "0" } }, script: "sleep 100" });
+    expect(readFileSync(`/proc/${child.pid}/status`, "utf8")).toMatch(/^Cpus_allowed_list:\t0$/m);
+    expect(cgroup.stats().cpuset.cpus).toEqual([0]);
+  });
+
+  it("denies devices that are not in the list, and each update holds", async () => {
+    const cgroup = make(driver);
+    const denyAll = { allow: false, access: "rwm" };
+    const kmsg = { allow: true, type: "c", major: 1, minor: 11, access: "w" } as const;
+    const { output, exit } = await startMember({
+      cgroup,
+      resources: { devices: [denyAll] },
+      script: `
+        try() { if (: > /dev/kmsg) 2>/dev/null; then echo yes; else echo no; fi; }
+        echo "null" > /dev/null && head -c 1 /dev/zero | wc -c
+        try; kill -STOP $$; try; kill -STOP $$; try`,
+    });
+    await until(() => output() === "1\nno\n");
+    await cgroup.update({ devices: [denyAll, kmsg] });
+    await untilStopped(cgroup);
+    await cgroup.kill(18);
+    await until(() => output() === "1\nno\nyes\n");
+    await cgroup.update({ devices: [denyAll] });
+    await untilStopped(cgroup);
+    await cgroup.kill(18);
+    await exit;
+    expect(output()).toBe("1\nno\nyes\nno\n");
+  });
+
+  it("throttles writes to their rate", async () => {
+    using target = writableDevice();
+    const { major, minor } = target;
+    const cgroup = make(driver);
+    const { exit } = await startMember({
+      cgroup,
+      resources: {
+        blockIO: { throttleWriteBpsDevice: [{ major, minor, rate: 1 << 20 }] },
+        devices: [{ allow: true, type: "b", major, minor, access: "rw" }],
+      },
+      script: `dd if=/dev/zero of=${target.path} bs=64k count=48 oflag=direct 2>/dev/null`,
+    });
+    const started = performance.now();
+    expect((await exit).code).toBe(0);
+    const seconds = (performance.now() - started) / 1000;
+    // 3 MiB at 1 MiB a second; the kernel lets the first slice through at once.
+    expect(seconds).toBeGreaterThan(2.5);
+    expect(seconds).toBeLessThan(4.5);
+  });
+
+  it("changes limits that bound each other in both directions", async () => {
+    const cgroup = make(driver);
+    await startMember({
+      cgroup,
+      resources: { memory: { limit: 64 << 20, swap: 64 << 20 }, cpu: { quota: 50000, period: 100000 } },
+      script: "sleep 100",
+    });
+    for (const size of [256 << 20, 32 << 20]) {
+      await cgroup.update({ memory: { limit: size, swap: 2 * size }, cpu: { quota: size >> 10, period: size >> 9 } });
+      expect(read(cgroup, "memory", isV2 ? "memory.max" : "memory.limit_in_bytes")).toBe(String(size));
+      const swap = read(cgroup, "memory", isV2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes");
+      expect(swap).toBe(String(isV2 ? size : 2 * size));
+      const quota = isV2
+        ? read(cgroup, "cpu", "cpu.max")
+        : `${read(cgroup, "cpu", "cpu.cfs_quota_us")} ${read(cgroup, "cpu", "cpu.cfs_period_us")}`;
+      expect(quota).toBe(`${size >> 10} ${size >> 9}`);
+    }
+    await cgroup.update({ memory: { limit: -1 } });
+    expect(Number(cgroup.stats().memory.usage.limit)).toBeGreaterThan(2 ** 60);
+    expect(Number(cgroup.stats().memory.swap.limit)).toBeGreaterThan(2 ** 60);
+  });
+
+  it("refuses a limit below the use, where it is asked to look", async () => {
+    const cgroup = make(driver);
+    const { output } = await startMember({
+      cgroup,
+      script: "x=$(head -c 8000000 /dev/zero | tr '\\0' x); echo; sleep 100",
+    });
+    await until(() => output() === "\n");
+    const error = await rejectionOf(cgroup.update({ memory: { limit: 1 << 20, checkBeforeUpdate: true } }));
+    expect(error).toMatchObject({ code: "ERR_RUNLET_CGROUP", pointer: "/linux/resources/memory/limit" });
+    expect(error.message).toMatch(/^rejecting memory limit 1048576 <= usage \d+$/);
+  });
+
+  it("names the field whose value the kernel refuses", async () => {
+    const cgroup = make(driver);
+    await startMember({ cgroup, script: "sleep 100" });
+    const error = await rejectionOf(cgroup.update({ pids: { limit: 1n << 62n } }));
+    expect(error).toMatchObject({ code: "ERR_RUNLET_CGROUP", pointer: "/linux/resources/pids/limit", errno: "EINVAL" });
+    const hugepages = await rejectionOf(cgroup.update({ hugepageLimits: [{ pageSize: "3KB", limit: 1 }] }));
+    expect(hugepages).toMatchObject({ code: "ERR_RUNLET_CGROUP", pointer: "/linux/resources/hugepageLimits/0" });
+  });
+});
+
+it.runIf(isV2)("names the unified key of a controller that the host does not have", async () => {
+  const cgroup = make("cgroupfs");
+  await cgroup.create();
+  const error = await rejectionOf(cgroup.apply({ unified: { "nosuch.max": "1" } }));
+  expect(error).toMatchObject({ code: "ERR_RUNLET_CGROUP", pointer: "/linux/resources/unified/nosuch.max" });
+  expect(error.message).toContain('controller "nosuch" is not available');
+});
+
+it.runIf(!isV2)("says what is in use when the kernel cannot reclaim enough", async () => {
+  const cgroup = make("cgroupfs");
+  const { output } = await startMember({
+    cgroup,
+    resources: { memory: { limit: 64 << 20, swap: 64 << 20 } },
+    script: "x=$(head -c 8000000 /dev/zero | tr '\\0' x); echo; sleep 100",
+  });
+  await until(() => output() === "\n");
+  const error = await rejectionOf(cgroup.update({ memory: { limit: 1 << 20 } }));
+  expect(error).toMatchObject({ pointer: "/linux/resources/memory/limit", errno: "EBUSY" });
+  expect(error.message).toMatch(/^unable to set memory limit to 1048576 \(current usage: \d+, peak usage: \d+\)$/);
+});
+
+async function untilStopped(cgroup: Cgroup): Promise<void> {
+  await until(() => cgroup.processes().some((pid) => / T /.test(readFileSync(`/proc/${pid}/stat`, "latin1"))));
+}
+
+/** A file on a whole disk, which throttles are of; or a disk in memory where no file system is on one. */
+function writableDevice(): { path: string; major: number; minor: number } & Disposable {
+  const directory = mkdtempSync(`${process.cwd()}/.throttle-`);
+  const source = execFileSync("findmnt", ["-no", "SOURCE", "-T", directory], { encoding: "utf8" }).trim();
+  const isOnDisk = source.startsWith("/dev/");
+  if (!isOnDisk) execFileSync("modprobe", ["brd", "rd_nr=1", "rd_size=8192"]);
+  const disk = isOnDisk ? source : "/dev/ram0";
+  const { rdev } = statSync(disk);
+  return {
+    path: isOnDisk ? `${directory}/file` : disk,
+    major: rdev >> 8,
+    minor: rdev & 0xff,
+    [Symbol.dispose]: () => {
+      rmSync(directory, { recursive: true });
+      if (!isOnDisk) execFileSync("rmmod", ["brd"]);
+    },
+  };
+}

@@ -3,7 +3,7 @@ import type { Arch, LinuxSeccomp } from "@runlet/spec";
 import { type FilterCache, filterKey } from "./cache.ts";
 import { buildFilter, unknownCallAction } from "./filter.ts";
 import { resolvePolicy, type SeccompWarning } from "./policy.ts";
-import { profilePointer, readProfile } from "./profile.ts";
+import { type Profile, profilePointer, readProfile } from "./profile.ts";
 import { longestProgram } from "./program.ts";
 
 /** How {@link compileSeccomp} compiles. */
@@ -49,18 +49,21 @@ export interface CompiledSeccomp {
  */
 export function compileSeccomp(profile: LinuxSeccomp, options: CompileOptions): CompiledSeccomp {
   const { cache } = options;
-  if (cache === undefined) return compile(profile, options);
   const checked = readProfile(profile, options.nativeArch);
+  if (cache === undefined) return compile(profile, checked, options);
   const key = filterKey(profile, options);
   const kept = cache.get(key);
   if (kept !== undefined) return { ...describe(profile, checked), filter: kept, warnings: [] };
-  const compiled = compile(profile, options);
+  const compiled = compile(profile, checked, options);
   cache.set(key, compiled.filter);
   return compiled;
 }
 
-function compile(profile: LinuxSeccomp, { nativeArch, withoutEnosys = false }: CompileOptions): CompiledSeccomp {
-  const checked = readProfile(profile, nativeArch);
+function compile(
+  profile: LinuxSeccomp,
+  checked: Profile,
+  { nativeArch, withoutEnosys = false }: CompileOptions,
+): CompiledSeccomp {
   const policy = resolvePolicy(checked);
   const filter = buildFilter(checked, policy, withoutEnosys ? undefined : unknownCallAction(checked));
   const length = filter.length / 8;
@@ -77,7 +80,7 @@ function compile(profile: LinuxSeccomp, { nativeArch, withoutEnosys = false }: C
   return { ...describe(profile, checked), filter, warnings: policy.warnings };
 }
 
-function describe(profile: LinuxSeccomp, { flags, listener }: { readonly flags: number; readonly listener: boolean }) {
+function describe(profile: LinuxSeccomp, { flags, listener }: Profile) {
   const { listenerPath, listenerMetadata } = profile;
   return { flags, listener, listenerPath, listenerMetadata };
 }

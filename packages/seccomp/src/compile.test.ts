@@ -238,7 +238,7 @@ describe("flags and the listener", () => {
       {
         defaultAction: "SCMP_ACT_ALLOW",
         flags: ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],
-        listenerPath: "/run/agent.sock",
+        listenerPath: "/run/notify.sock",
         listenerMetadata: "tenant 7",
         syscalls: [{ names: ["mount"], action: "SCMP_ACT_NOTIFY" }],
       },
@@ -246,7 +246,7 @@ describe("flags and the listener", () => {
     );
     expect(compiled).toMatchObject({
       listener: true,
-      listenerPath: "/run/agent.sock",
+      listenerPath: "/run/notify.sock",
       listenerMetadata: "tenant 7",
       flags: 0b111001,
     });

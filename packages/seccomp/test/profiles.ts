@@ -108,7 +108,7 @@ export function podmanProfile(nativeArch: Arch): LinuxSeccomp {
           "swapoff swapon sysfs uselib userfaultfd ustat vm86 vm86old vmsplice",
       ),
       {
-        names: [...allExcept(sinceLinux65, leftOutByBoth, leftOutByPodman), "add_key", "clone", "clone3", "syslog"],
+        names: [...allExcept(sinceLinux65, leftOutByBoth, leftOutByPodman), "clone", "clone3", "syslog"],
         action: "SCMP_ACT_ALLOW",
       },
       ...personalityRules(),

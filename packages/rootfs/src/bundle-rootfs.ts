@@ -14,10 +14,12 @@ import {
   utimensat,
 } from "@runlet/syscall";
 import type { BundleSource } from "./bundle-source.ts";
+import { copyTree } from "./copy-tree.ts";
 import { findExecutableFiles, type NeededFile } from "./executable-files.ts";
 import { copyContent } from "./file-copy.ts";
 import { type CacheEntry, formatLdCache } from "./ld-cache.ts";
 import { errnoOf, RootDirectory } from "./root-directory.ts";
+import { unpackArchive } from "./unpack.ts";
 import type { UnpackLimits } from "./unpack-limits.ts";
 
 /** A single file of a bundle's root filesystem. */
@@ -74,7 +76,8 @@ export async function populateRootfs(options: {
         case "executable": {
           const containerPath = normalize(source.containerPath ?? `/${basename(source.hostPath)}`);
           executable ??= containerPath;
-          const found = findExecutableFiles({ host, hostPath: source.hostPath, containerPath });
+          const broughtPaths = new Set(files.map((file) => file.containerPath));
+          const found = findExecutableFiles({ host, root, broughtPaths, hostPath: source.hostPath, containerPath });
           for (const file of found.files) placeFile({ root, file, isOptional: file.role !== "executable" });
           files.push(...found.files.map((file) => ({ ...file, containerPath: normalize(file.containerPath) })));
           notes.push(...found.notes);
@@ -91,8 +94,20 @@ export async function populateRootfs(options: {
           files.push(file);
           break;
         }
-        default:
-          throw new RunletError("ERR_RUNLET_UNSUPPORTED", `a bundle from a ${source.kind} is not supported`);
+        case "directory":
+          notes.push(...copyDirectory(root, source.hostPath, source.containerPath ?? "/"));
+          break;
+        case "archive": {
+          const { skipped } = await unpackArchive({
+            rootHostPath: rootfsHostPath,
+            source: source.hostPath,
+            sha256: source.sha256,
+            limits: options.limits,
+          });
+          for (const { path, part, reason } of skipped)
+            notes.push(`${quote(part)} of ${quote(path)} was left out: ${reason}`);
+          break;
+        }
       }
     }
     if (cacheEntries.length > 0) writeCache(root, cacheEntries);
@@ -100,6 +115,24 @@ export async function populateRootfs(options: {
   } finally {
     root.close();
     host.close();
+  }
+}
+
+function copyDirectory(root: RootDirectory, hostPath: string, containerPath: string): string[] {
+  let fromFd: number;
+  try {
+    fromFd = openat({ dirFd: atFlags.AT_FDCWD, path: hostPath, flags: openFlags.O_RDONLY | openFlags.O_DIRECTORY });
+  } catch (error) {
+    throw new RunletError("ERR_RUNLET_BUNDLE", `cannot copy the directory ${quote(hostPath)}`, {
+      syscall: "open",
+      errno: errnoOf(error),
+      cause: error,
+    });
+  }
+  try {
+    return copyTree({ fromFd, to: root, containerPath });
+  } finally {
+    closeFd(fromFd);
   }
 }
 

@@ -30,6 +30,9 @@ const defaultPath = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin
  * its own. Nothing is executed.
  *
  * @param options.host - the host's root directory.
+ * @param options.root - the root filesystem as it is so far: a dynamic linker that it has serves with the libraries that are
+ *   there too, as those of two systems do not mix.
+ * @param options.broughtPaths - what is in `root` but came from the host.
  * @param options.hostPath - the executable.
  * @param options.containerPath - where it is to lie.
  * @throws RunletError `ERR_RUNLET_EXECUTABLE`: missing, not executable, of another architecture, damaged, without its
@@ -37,6 +40,8 @@ const defaultPath = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin
  */
 export function findExecutableFiles(options: {
   host: RootDirectory;
+  root?: RootDirectory;
+  broughtPaths?: ReadonlySet<string>;
   hostPath: string;
   containerPath: string;
 }): ExecutableFiles {
@@ -50,7 +55,16 @@ export function findExecutableFiles(options: {
     }
   };
   const { inspection, realPath } = inspectHostFile(hostPath, open);
-  const collection: Collection = { open, files: new Map(), cacheEntries: new Map(), notes: [], missing: [] };
+  const { root, broughtPaths } = options;
+  const collection: Collection = {
+    open,
+    root,
+    broughtPaths: broughtPaths ?? new Set(),
+    files: new Map(),
+    cacheEntries: new Map(),
+    notes: [],
+    missing: [],
+  };
   collect(collection, { inspection, sourcePath: realPath, hostPath, containerPath, role: "executable" });
   if (collection.missing.length > 0) throw missingLibraries(hostPath, collection.missing);
   return {
@@ -94,6 +108,8 @@ function hostWords(message: string): string {
 
 interface Collection {
   readonly open: OpenInRoot;
+  readonly root: RootDirectory | undefined;
+  readonly broughtPaths: ReadonlySet<string>;
   readonly files: Map<string, NeededFile>;
   readonly cacheEntries: Map<string, CacheEntry>;
   readonly notes: string[];
@@ -122,6 +138,17 @@ function collect(collection: Collection, found: Found): void {
   }
   const { elf } = inspection;
   if (elf.interpreter === undefined) return;
+  if (collection.root?.has(elf.interpreter) === true && !collection.broughtPaths.has(elf.interpreter)) {
+    const { root } = collection;
+    const resolved = resolveLibraries({
+      open: (path) => root.openIfExists(path),
+      sourcePath: containerPath,
+      containerPath,
+      elf,
+    });
+    collection.missing.push(...resolved.missing);
+    return;
+  }
   add(collection, { hostPath: elf.interpreter, containerPath: elf.interpreter, role: "interpreter" });
   const { libraries, missing } = resolveLibraries({ open: collection.open, sourcePath, containerPath, elf });
   for (const library of libraries) addLibrary(collection, library);

@@ -15,4 +15,6 @@ export {
 } from "./executable.ts";
 export { type Libraries, type LoadedObject, type MissingLibrary, resolveLibraries } from "./library-resolver.ts";
 export { RootDirectory } from "./root-directory.ts";
+export { unpackArchive } from "./unpack.ts";
 export { defaultUnpackLimits, type UnpackLimits } from "./unpack-limits.ts";
+export type { SkippedPart, UnpackOptions, UnpackResult, Whiteouts } from "./unpack-options.ts";

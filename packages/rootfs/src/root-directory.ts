@@ -94,23 +94,23 @@ export class RootDirectory {
    * @returns a descriptor (`O_RDONLY`) that the caller closes.
    * @throws SyscallError `ENOTDIR` where a component is something else.
    */
-  ensureDirectory(containerPath: string, mode = 0o755): number {
-    const components = containerPath.split("/").filter((component) => component !== "" && component !== ".");
+  ensureDirectory(containerPath: PathLike, mode = 0o755): number {
+    const components = splitPath(containerPath);
     for (let depth = components.length; depth >= 0; depth--) {
-      const existing = this.openIfExists(components.slice(0, depth).join("/"), O_RDONLY | O_DIRECTORY);
+      const existing = this.openIfExists(joinPath(components.slice(0, depth)), O_RDONLY | O_DIRECTORY);
       if (existing !== undefined) return this.#makeBelow(existing, { components, depth, mode });
     }
     throw new Error("the root directory does not open");
   }
 
-  #makeBelow(dirFd: number, options: { components: string[]; depth: number; mode: number }): number {
+  #makeBelow(dirFd: number, options: { components: readonly Buffer[]; depth: number; mode: number }): number {
     const { components, depth, mode } = options;
     let currentFd = dirFd;
     try {
       for (let index = depth; index < components.length; index++) {
-        const name = components[index] ?? "";
-        if (name === "..") {
-          const parentFd = this.open(components.slice(0, index + 1).join("/"), O_RDONLY | O_DIRECTORY);
+        const name = components[index] ?? Buffer.alloc(0);
+        if (isParent(name)) {
+          const parentFd = this.open(joinPath(components.slice(0, index + 1)), O_RDONLY | O_DIRECTORY);
           closeFd(currentFd);
           currentFd = parentFd;
           continue;
@@ -130,6 +130,34 @@ export class RootDirectory {
     }
     return currentFd;
   }
+}
+
+const slash = 0x2f;
+const dot = 0x2e;
+
+/** The components of a path, without empty ones and `.`. They are views of it where it is bytes. */
+export function splitPath(path: PathLike): Buffer[] {
+  const bytes =
+    typeof path === "string" ? Buffer.from(path) : Buffer.from(path.buffer, path.byteOffset, path.byteLength);
+  const components: Buffer[] = [];
+  for (let start = 0; start < bytes.length; ) {
+    const found = bytes.indexOf(slash, start);
+    const end = found < 0 ? bytes.length : found;
+    if (end > start && !(end === start + 1 && bytes[start] === dot)) components.push(bytes.subarray(start, end));
+    start = end + 1;
+  }
+  return components;
+}
+
+/** Components with slashes between. */
+export function joinPath(components: readonly Uint8Array[]): Buffer {
+  const separator = Buffer.of(slash);
+  return Buffer.concat(components.flatMap((component, index) => (index === 0 ? [component] : [separator, component])));
+}
+
+/** Whether a component is `..`. */
+export function isParent(component: Uint8Array): boolean {
+  return component.length === 2 && component[0] === dot && component[1] === dot;
 }
 
 /** Whether an error of a system call (ours or Node's) has this number. */

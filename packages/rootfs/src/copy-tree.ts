@@ -1,0 +1,210 @@
+import { quote, RunletError } from "@runlet/errors";
+import {
+  closeFd,
+  type FileStatus,
+  fgetxattr,
+  fileTypes,
+  flistxattr,
+  fstat,
+  getxattrat,
+  linkat,
+  listxattrat,
+  lstatIfExists,
+  mkdirat,
+  mknodat,
+  openat,
+  openFlags,
+  type Place,
+  readDirectory,
+  readlinkat,
+  symlinkat,
+} from "@runlet/syscall";
+import { copyContent } from "./file-copy.ts";
+import { applyToDescriptor, applyToPlace, type Metadata, type Xattr } from "./metadata.ts";
+import { removeTree } from "./remove-tree.ts";
+import { errnoOf, isErrno, type RootDirectory } from "./root-directory.ts";
+import { createFlags } from "./unpack-target.ts";
+
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = openFlags;
+const maxDepth = 4096;
+
+interface Copy {
+  /** Whether owners, devices and privileged attributes are carried over, which needs root. */
+  readonly isPrivileged: boolean;
+  /** First copy of each file with several names, by device and inode. */
+  readonly linked: Map<string, string>;
+  readonly to: RootDirectory;
+  readonly notes: Set<string>;
+}
+
+/**
+ * Copies what a directory holds into another: hard links, devices, FIFOs, extended attributes, holes, times. Both sides are
+ * walked by descriptor and no link is followed. Sockets are left out, as nobody listens on a copy.
+ *
+ * @param options.fromFd - the directory to copy, open for reading. Stays the caller's.
+ * @param options.to - the root to copy to.
+ * @param options.containerPath - the directory in it that takes the content; made if missing.
+ * @returns what was left out, in sentences.
+ * @throws RunletError `ERR_RUNLET_BUNDLE`
+ */
+export function copyTree(options: { fromFd: number; to: RootDirectory; containerPath: string }): string[] {
+  const { fromFd, to, containerPath } = options;
+  const copy: Copy = { isPrivileged: process.geteuid?.() === 0, linked: new Map(), to, notes: new Set() };
+  const toFd = to.ensureDirectory(containerPath);
+  try {
+    copyDirectory(copy, { fromFd, toFd, path: containerPath.replace(/\/+$/, ""), depth: 0 });
+  } finally {
+    closeFd(toFd);
+  }
+  return [...copy.notes];
+}
+
+function copyDirectory(copy: Copy, options: { fromFd: number; toFd: number; path: string; depth: number }): void {
+  const { fromFd, toFd, path, depth } = options;
+  if (depth > maxDepth)
+    throw new RunletError("ERR_RUNLET_BUNDLE", `cannot copy ${quote(path)}: directories lie too deep`);
+  for (const { name } of readDirectory(fromFd)) {
+    // Bytes as Latin-1: a name for messages and for links, given back byte for byte.
+    const childPath = `${path}/${name.toString("latin1")}`;
+    try {
+      copyNode(copy, { from: { dirFd: fromFd, path: name }, to: { dirFd: toFd, path: name }, childPath, depth });
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === undefined) throw error;
+      throw new RunletError("ERR_RUNLET_BUNDLE", `cannot copy ${quote(childPath)}`, {
+        syscall: (error as { syscall?: string }).syscall,
+        errno,
+        cause: error,
+      });
+    }
+  }
+  applyToDescriptor(toFd, metadataOf(copy, fstat(fromFd), readXattrs(fromFd)), refuse(copy, path));
+}
+
+function copyNode(copy: Copy, options: { from: Place; to: Place; childPath: string; depth: number }): void {
+  const { from, to, childPath, depth } = options;
+  const status = lstatIfExists(from);
+  if (status === undefined) return;
+  const type = status.mode & fileTypes.S_IFMT;
+  if (type === fileTypes.S_IFDIR) {
+    copySubdirectory(copy, { from, to, childPath, depth });
+    return;
+  }
+  if (status.nlink > 1 && linkToFirst(copy, { status, to, childPath })) return;
+  if (lstatIfExists(to) !== undefined) removeTree(to);
+  switch (type) {
+    case fileTypes.S_IFREG:
+      copyFile(copy, { from, to, childPath });
+      return;
+    case fileTypes.S_IFLNK:
+      symlinkat({ ...to, target: readlinkat(from) });
+      break;
+    case fileTypes.S_IFSOCK:
+      copy.notes.add(`the socket ${quote(childPath)} was left out`);
+      return;
+    case fileTypes.S_IFIFO:
+      mknodat({ ...to, mode: status.mode });
+      break;
+    default:
+      if (!copy.isPrivileged) {
+        copy.notes.add(`the device ${quote(childPath)} was left out: making devices needs root`);
+        return;
+      }
+      mknodat({ ...to, mode: status.mode, major: status.rdevMajor, minor: status.rdevMinor });
+  }
+  const metadata = { ...metadataOf(copy, status, readXattrsAt(from)), isLink: type === fileTypes.S_IFLNK };
+  applyToPlace(to, metadata, refuse(copy, childPath));
+}
+
+function copySubdirectory(copy: Copy, options: { from: Place; to: Place; childPath: string; depth: number }): void {
+  const { from, to, childPath, depth } = options;
+  const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+  const fromFd = openat({ ...from, flags });
+  let toFd: number | undefined;
+  try {
+    const existing = lstatIfExists(to);
+    if (existing !== undefined && (existing.mode & fileTypes.S_IFMT) !== fileTypes.S_IFDIR) removeTree(to);
+    try {
+      mkdirat({ ...to, mode: 0o700 });
+    } catch (error) {
+      if (!isErrno(error, "EEXIST")) throw error;
+    }
+    toFd = openat({ ...to, flags });
+    copyDirectory(copy, { fromFd, toFd, path: childPath, depth: depth + 1 });
+  } finally {
+    closeFd(fromFd);
+    if (toFd !== undefined) closeFd(toFd);
+  }
+}
+
+/** Gives the first copy of a file another name. @returns false if this is the first. */
+function linkToFirst(copy: Copy, options: { status: FileStatus; to: Place; childPath: string }): boolean {
+  const { status, to, childPath } = options;
+  const key = `${status.dev}:${status.ino}`;
+  const first = copy.linked.get(key);
+  if (first === undefined) {
+    copy.linked.set(key, childPath);
+    return false;
+  }
+  const slash = first.lastIndexOf("/");
+  const dirFd = copy.to.open(Buffer.from(first.slice(0, slash + 1), "latin1"), openFlags.O_PATH | O_DIRECTORY);
+  try {
+    if (lstatIfExists(to) !== undefined) removeTree(to);
+    linkat({ from: { dirFd, path: Buffer.from(first.slice(slash + 1), "latin1") }, to });
+    return true;
+  } finally {
+    closeFd(dirFd);
+  }
+}
+
+function copyFile(copy: Copy, options: { from: Place; to: Place; childPath: string }): void {
+  const { from, to, childPath } = options;
+  const inFd = openat({ ...from, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK });
+  let outFd: number | undefined;
+  try {
+    outFd = openat({ ...to, flags: createFlags, mode: 0o600 });
+    copyContent(inFd, outFd);
+    applyToDescriptor(outFd, metadataOf(copy, fstat(inFd), readXattrs(inFd)), refuse(copy, childPath));
+  } finally {
+    closeFd(inFd);
+    if (outFd !== undefined) closeFd(outFd);
+  }
+}
+
+function metadataOf(copy: Copy, status: FileStatus, xattrs: readonly Xattr[]): Metadata {
+  const { mode, mtime, atime } = status;
+  const owner = copy.isPrivileged ? { uid: status.uid, gid: status.gid } : { uid: -1, gid: -1 };
+  return { ...owner, mode: mode & 0o7777, mtime, atime, xattrs };
+}
+
+function refuse(copy: Copy, path: string) {
+  return (xattr: Xattr, errno: string) =>
+    void copy.notes.add(`the attribute ${quote(xattr.name.toString())} of ${quote(path)} was left out: ${errno}`);
+}
+
+function readXattrs(fd: number): Xattr[] {
+  return collectXattrs(
+    () => flistxattr(fd),
+    (name) => fgetxattr(fd, name),
+  );
+}
+
+function readXattrsAt(place: Place): Xattr[] {
+  return collectXattrs(
+    () => listxattrat(place),
+    (name) => getxattrat({ ...place, name }),
+  );
+}
+
+function collectXattrs(list: () => Buffer[], get: (name: Buffer) => Buffer | undefined): Xattr[] {
+  try {
+    return list().flatMap((name) => {
+      const value = get(name);
+      return value === undefined ? [] : [{ name, value }];
+    });
+  } catch (error) {
+    // Before Linux 6.13 those of links and devices cannot be read by descriptor; some file systems have none.
+    if (isErrno(error, "ENOSYS") || isErrno(error, "EOPNOTSUPP")) return [];
+    throw error;
+  }
+}

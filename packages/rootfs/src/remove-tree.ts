@@ -1,0 +1,53 @@
+import {
+  atFlags,
+  closeFd,
+  fileTypes,
+  lstatIfExists,
+  openat,
+  openFlags,
+  type Place,
+  readDirectory,
+  unlinkat,
+} from "@runlet/syscall";
+import { isErrno } from "./root-directory.ts";
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = openFlags;
+
+/**
+ * Removes whatever is at a place, a directory with all that it holds. Walks by descriptor and follows no link.
+ *
+ * @param place - one name below a directory.
+ * @returns what was removed; "nothing" if there was nothing.
+ * @throws SyscallError
+ */
+export function removeTree(place: Place): "nothing" | "directory" | "link" | "other" {
+  const status = lstatIfExists(place);
+  if (status === undefined) return "nothing";
+  const type = status.mode & fileTypes.S_IFMT;
+  if (type !== fileTypes.S_IFDIR) {
+    unlinkat(place);
+    return type === fileTypes.S_IFLNK ? "link" : "other";
+  }
+  removeDirectory(place);
+  return "directory";
+}
+
+/** One level at a time, with one descriptor for each level of the path that is being removed. */
+function removeDirectory(place: Place): void {
+  const fd = openat({ ...place, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
+  try {
+    for (const { name } of readDirectory(fd)) {
+      const child = { dirFd: fd, path: name };
+      try {
+        unlinkat(child);
+      } catch (error) {
+        // unlink(2) of a directory: EISDIR, or EPERM as POSIX has it.
+        if (!isErrno(error, "EISDIR") && !isErrno(error, "EPERM")) throw error;
+        removeDirectory(child);
+      }
+    }
+  } finally {
+    closeFd(fd);
+  }
+  unlinkat({ ...place, flags: atFlags.AT_REMOVEDIR });
+}

@@ -1,0 +1,311 @@
+import { ftruncateSync, writeSync } from "node:fs";
+import {
+  closeFd,
+  createFileAt,
+  fileTypes,
+  fstat,
+  linkat,
+  lstatIfExists,
+  mknodat,
+  openat,
+  openFlags,
+  symlinkat,
+} from "@runlet/syscall";
+import type { ArchiveEntry, ArchiveHandler } from "@runlet/tar";
+import { applyToDescriptor, applyToPlace, type Metadata, type Xattr } from "./metadata.ts";
+import { isErrno, joinPath, type RootDirectory } from "./root-directory.ts";
+import type { UnpackLimits } from "./unpack-limits.ts";
+import type { SkippedPart, UnpackOptions, UnpackResult } from "./unpack-options.ts";
+import { createFlags, type TargetPlace, UnpackTarget, unpackError, wrapUnpackError } from "./unpack-target.ts";
+import { isReservedXattr, WhiteoutHandler } from "./whiteout.ts";
+
+const maxSkipped = 1000;
+const nodeTypes: Readonly<Record<string, number>> = {
+  "character-device": fileTypes.S_IFCHR,
+  "block-device": fileTypes.S_IFBLK,
+  fifo: fileTypes.S_IFIFO,
+};
+
+interface DeferredDirectory {
+  readonly components: readonly Buffer[];
+  readonly ino: bigint;
+  readonly dev: bigint;
+  readonly metadata: Metadata;
+}
+
+/** A file that is being written, because its content does not come in one piece or carries more than one call sets. */
+interface OpenFile {
+  readonly fd: number;
+  readonly metadata: Metadata;
+}
+
+/**
+ * Carries the entries of one archive out below a root. The reader calls it; every entry is complete before the next begins,
+ * except for directories, whose mode and times are set at the end.
+ */
+export class Unpacker implements ArchiveHandler {
+  readonly #root: RootDirectory;
+  readonly #target: UnpackTarget;
+  readonly #options: UnpackOptions;
+  readonly #limits: UnpackLimits;
+  readonly #ownerOf: (entry: { uid: number; gid: number }) => { uid: number; gid: number };
+  readonly #whiteouts: WhiteoutHandler | undefined;
+  readonly #directories = new Map<string, DeferredDirectory>();
+  readonly #skipped: SkippedPart[] = [];
+  #entries = 0;
+  #totalBytes = 0;
+
+  #entry: ArchiveEntry | undefined;
+  #place: TargetPlace | undefined;
+  #file: OpenFile | undefined;
+  #isWritten = false;
+
+  constructor(root: RootDirectory, options: UnpackOptions, limits: UnpackLimits) {
+    this.#root = root;
+    this.#options = options;
+    this.#limits = limits;
+    this.#target = new UnpackTarget(root, limits);
+    const { owner = process.geteuid?.() === 0 ? "archive" : "caller" } = options;
+    this.#ownerOf =
+      typeof owner === "function"
+        ? owner
+        : owner === "archive"
+          ? ({ uid, gid }) => ({ uid, gid })
+          : () => ({ uid: -1, gid: -1 });
+    const whiteouts = options.whiteouts ?? "keep";
+    if (whiteouts !== "keep")
+      this.#whiteouts = new WhiteoutHandler({
+        target: this.#target,
+        mode: whiteouts,
+        opaqueXattr: options.opaqueXattr ?? "trusted.overlay.opaque",
+      });
+  }
+
+  entry(entry: ArchiveEntry): void {
+    this.#guard(entry, () => this.#begin(entry));
+  }
+
+  data(bytes: Uint8Array, offset: number): void {
+    const entry = this.#entry;
+    if (entry !== undefined) this.#guard(entry, () => this.#write(entry, bytes, offset));
+  }
+
+  end(): void {
+    const entry = this.#entry;
+    if (entry === undefined) return;
+    this.#guard(entry, () => this.#finishFile(entry));
+    this.#entry = undefined;
+  }
+
+  /** Sets what directories carry, deepest first, and says what was done. */
+  finish(): UnpackResult {
+    const deferred = [...this.#directories.values()].sort((a, b) => b.components.length - a.components.length);
+    for (const directory of deferred) this.#finishDirectory(directory);
+    return { entries: this.#entries, totalBytes: this.#totalBytes, skipped: this.#skipped };
+  }
+
+  /** Closes what is open; to be called in any case. */
+  close(): void {
+    if (this.#file !== undefined) closeFd(this.#file.fd);
+    this.#file = undefined;
+    this.#target.close();
+  }
+
+  #guard(entry: ArchiveEntry, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      throw wrapUnpackError(entry.path, error);
+    }
+  }
+
+  #begin(entry: ArchiveEntry): void {
+    this.#entries++;
+    if (this.#entries > this.#limits.entries)
+      throw unpackError(entry.path, `the archive has more than ${this.#limits.entries} entries`);
+    this.#totalBytes += entry.sizeBytes;
+    if (this.#totalBytes > this.#limits.totalBytes)
+      throw unpackError(entry.path, `the archive's files have more than ${this.#limits.totalBytes} bytes`);
+    const components = this.#target.split(entry.path);
+    if (components.length === 0) {
+      if (entry.type !== "directory") throw unpackError(entry.path, "it is the root itself, and no directory");
+      this.#defer(components, this.#root.fd, entry);
+      return;
+    }
+    if (this.#whiteouts?.take(entry, components) === true) return;
+    const place = this.#target.place(components);
+    switch (entry.type) {
+      case "file":
+        this.#entry = entry;
+        this.#place = place;
+        this.#isWritten = false;
+        return;
+      case "directory": {
+        const fd = this.#target.makeDirectory(place, { keepLink: this.#options.keepDirectoryLinks ?? false });
+        try {
+          this.#defer(components, fd, entry);
+        } finally {
+          closeFd(fd);
+        }
+        return;
+      }
+      case "hard-link":
+        this.#makeHardLink(entry, components);
+        return;
+      case "symbolic-link":
+        if (entry.linkTarget.length === 0) throw unpackError(entry.path, "it is a link to nothing");
+        this.#makeNew(place, () => symlinkat({ ...place, target: entry.linkTarget }));
+        break;
+      default:
+        if (entry.type !== "fifo" && !this.#mayMakeDevice(entry)) return;
+        this.#makeNew(place, () =>
+          mknodat({
+            ...place,
+            mode: (nodeTypes[entry.type] ?? 0) | 0o600,
+            major: entry.deviceMajor,
+            minor: entry.deviceMinor,
+          }),
+        );
+    }
+    const metadata = { ...this.#metadataOf(entry), isLink: entry.type === "symbolic-link" };
+    applyToPlace(place, metadata, (xattr, errno) => this.#skip(entry, xattr.name.toString(), errno));
+  }
+
+  /** Makes something at a place; what was there is removed first. */
+  #makeNew(place: TargetPlace, make: () => void): void {
+    try {
+      make();
+    } catch (error) {
+      if (!isErrno(error, "EEXIST")) throw error;
+      this.#target.remove(place);
+      make();
+    }
+  }
+
+  #write(entry: ArchiveEntry, bytes: Uint8Array, offset: number): void {
+    if (offset === 0 && bytes.length === entry.sizeBytes && entry.xattrs.length === 0 && this.#file === undefined) {
+      this.#createWhole(entry, bytes);
+      return;
+    }
+    this.#file ??= this.#createFile(entry);
+    for (let done = 0; done < bytes.length; )
+      done += writeSync(this.#file.fd, bytes, done, bytes.length - done, offset + done);
+  }
+
+  #finishFile(entry: ArchiveEntry): void {
+    if (entry.type !== "file" || this.#isWritten) return;
+    if (this.#file === undefined) {
+      if (entry.sizeBytes === 0 && entry.xattrs.length === 0) {
+        this.#createWhole(entry, new Uint8Array());
+        return;
+      }
+      this.#file = this.#createFile(entry);
+    }
+    const { fd, metadata } = this.#file;
+    // A hole at the end is not written by anything.
+    if (entry.dataRanges !== undefined) ftruncateSync(fd, entry.sizeBytes);
+    applyToDescriptor(fd, metadata, (xattr, errno) => this.#skip(entry, xattr.name.toString(), errno));
+    this.#file = undefined;
+    closeFd(fd);
+  }
+
+  #createWhole(entry: ArchiveEntry, bytes: Uint8Array): void {
+    const place = this.#currentPlace();
+    const { uid, gid } = this.#ownerOf(entry);
+    const file = { ...place, bytes, mode: entry.mode, uid, gid, mtime: entry.mtime };
+    if (!createFileAt(file)) {
+      this.#target.remove(place);
+      if (!createFileAt(file)) throw unpackError(entry.path, "something else makes a file of that name");
+    }
+    this.#isWritten = true;
+  }
+
+  #createFile(entry: ArchiveEntry): OpenFile {
+    const place = this.#currentPlace();
+    let fd = -1;
+    this.#makeNew(place, () => {
+      fd = openat({ ...place, flags: createFlags, mode: 0o600 });
+    });
+    return { fd, metadata: this.#metadataOf(entry) };
+  }
+
+  #currentPlace(): TargetPlace {
+    if (this.#place === undefined) throw new Error("no file is being unpacked");
+    return this.#place;
+  }
+
+  #makeHardLink(entry: ArchiveEntry, components: readonly Buffer[]): void {
+    const targetComponents = this.#target.split(entry.linkTarget);
+    const missing = () => unpackError(entry.path, "it is another name of a file that is not there");
+    if (targetComponents.length === 0) throw missing();
+    // Resolved in the root again, whatever the tree has become: finding one parent may close the descriptor of the other,
+    // so the target's is opened for this alone.
+    const parentFd = this.#root.openIfExists(
+      joinPath(targetComponents.slice(0, -1)),
+      openFlags.O_PATH | openFlags.O_DIRECTORY,
+    );
+    if (parentFd === undefined) throw missing();
+    try {
+      const from = { dirFd: parentFd, path: targetComponents[targetComponents.length - 1] ?? Buffer.alloc(0) };
+      const status = lstatIfExists(from);
+      if (status === undefined) throw missing();
+      if ((status.mode & fileTypes.S_IFMT) === fileTypes.S_IFDIR)
+        throw unpackError(entry.path, "it is another name of a directory");
+      const place = this.#target.place(components);
+      const existing = lstatIfExists(place);
+      if (existing?.ino === status.ino && existing.dev === status.dev) return;
+      this.#makeNew(place, () => linkat({ from, to: place }));
+    } finally {
+      closeFd(parentFd);
+    }
+  }
+
+  #mayMakeDevice(entry: ArchiveEntry): boolean {
+    const policy = this.#options.devices ?? "skip";
+    if (policy === "refuse") throw unpackError(entry.path, "it is a device");
+    if (policy === "create") return true;
+    this.#skip(entry, `${entry.type} ${entry.deviceMajor}:${entry.deviceMinor}`, "policy");
+    return false;
+  }
+
+  #metadataOf(entry: ArchiveEntry): Metadata {
+    const xattrs = entry.xattrs.filter((xattr) => this.#mayCarry(entry, xattr));
+    const { mode, mtime } = entry;
+    return { ...this.#ownerOf(entry), mode, mtime, atime: entry.atime ?? mtime, xattrs };
+  }
+
+  #mayCarry(entry: ArchiveEntry, xattr: Xattr): boolean {
+    if (!isReservedXattr(xattr.name)) return true;
+    this.#skip(entry, xattr.name.toString(), "policy");
+    return false;
+  }
+
+  #skip(entry: ArchiveEntry, part: string, reason: string): void {
+    if (this.#skipped.length < maxSkipped) this.#skipped.push({ path: entry.path.toString(), part, reason });
+  }
+
+  #defer(components: readonly Buffer[], fd: number, entry: ArchiveEntry): void {
+    const { ino, dev } = fstat(fd);
+    this.#directories.set(`${dev}:${ino}`, { components, ino, dev, metadata: this.#metadataOf(entry) });
+  }
+
+  #finishDirectory({ components, ino, dev, metadata }: DeferredDirectory): void {
+    const path = joinPath(components);
+    const flags = openFlags.O_RDONLY | openFlags.O_DIRECTORY;
+    // It may have been replaced since: what is there now has its own entry, or none.
+    const fd = this.#root.openIfExists(path, flags);
+    if (fd === undefined) return;
+    try {
+      const status = fstat(fd);
+      if (status.ino !== ino || status.dev !== dev) return;
+      applyToDescriptor(fd, metadata, (xattr, errno) => {
+        if (this.#skipped.length < maxSkipped)
+          this.#skipped.push({ path: path.toString(), part: xattr.name.toString(), reason: errno });
+      });
+    } catch (error) {
+      throw wrapUnpackError(path, error);
+    } finally {
+      closeFd(fd);
+    }
+  }
+}

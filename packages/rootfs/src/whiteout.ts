@@ -1,0 +1,137 @@
+import {
+  closeFd,
+  fileTypes,
+  fsetxattr,
+  lstatIfExists,
+  mknodat,
+  openat,
+  openFlags,
+  readDirectory,
+} from "@runlet/syscall";
+import type { ArchiveEntry } from "@runlet/tar";
+import { isErrno, joinPath } from "./root-directory.ts";
+import type { Whiteouts } from "./unpack-options.ts";
+import { type UnpackTarget, unpackError } from "./unpack-target.ts";
+
+const prefix = Buffer.from(".wh.");
+const opaque = Buffer.from(".wh..wh..opq");
+/** aufs's own files, which images made on it hold. */
+const reserved = Buffer.from(".wh..wh.");
+
+/**
+ * The `.wh.` entries of an image's layer: `.wh.NAME` takes NAME of the layers below away, `.wh..wh..opq` all of its directory.
+ * What the layer itself brings is not touched, whatever the order of its entries.
+ *
+ * @see OCI image specification, layer.md#whiteouts
+ */
+export class WhiteoutHandler {
+  readonly #target: UnpackTarget;
+  readonly #mode: Exclude<Whiteouts, "keep">;
+  readonly #opaqueXattr: string;
+  /** Paths that the layer itself has brought, and those on the way to them. */
+  readonly #upper = new Set<string>();
+
+  constructor(options: { target: UnpackTarget; mode: Exclude<Whiteouts, "keep">; opaqueXattr: string }) {
+    this.#target = options.target;
+    this.#mode = options.mode;
+    this.#opaqueXattr = options.opaqueXattr;
+  }
+
+  /**
+   * Carries a whiteout out, and remembers every other entry.
+   *
+   * @param components - at least one.
+   * @returns whether the entry was a whiteout, and so is no file.
+   * @throws RunletError `ERR_RUNLET_ARCHIVE` for one that names nothing, `.` or `..`.
+   */
+  take(entry: ArchiveEntry, components: readonly Buffer[]): boolean {
+    const name = components[components.length - 1] ?? Buffer.alloc(0);
+    const parent = components.slice(0, -1);
+    if (parent.some(isWhiteout)) throw unpackError(entry.path, "it lies below a whiteout");
+    if (!isWhiteout(name)) {
+      for (let depth = components.length; depth > 0; depth--) this.#upper.add(keyOf(components.slice(0, depth)));
+      return false;
+    }
+    if (name.equals(opaque)) this.#clear(parent);
+    else if (!name.subarray(0, reserved.length).equals(reserved))
+      this.#remove(entry, parent, name.subarray(prefix.length));
+    return true;
+  }
+
+  #remove(entry: ArchiveEntry, parent: readonly Buffer[], name: Buffer): void {
+    if (name.length === 0 || name.equals(Buffer.from(".")) || name.equals(Buffer.from("..")))
+      throw unpackError(entry.path, "it is a whiteout of nothing");
+    const components = [...parent, name];
+    if (this.#upper.has(keyOf(components))) return;
+    if (this.#mode === "overlay") {
+      const place = this.#target.place(components);
+      if (lstatIfExists(place) === undefined) mknodat({ ...place, mode: fileTypes.S_IFCHR });
+      return;
+    }
+    const place = this.#target.placeIfExists(components);
+    if (place !== undefined) this.#target.remove(place);
+  }
+
+  #clear(parent: readonly Buffer[]): void {
+    const fd = this.#openDirectory(parent);
+    if (fd === undefined) return;
+    try {
+      if (this.#mode === "overlay") {
+        fsetxattr({ fd, name: this.#opaqueXattr, value: Buffer.from("y") });
+        return;
+      }
+      this.#clearBelow(fd, parent);
+    } finally {
+      closeFd(fd);
+    }
+  }
+
+  #clearBelow(fd: number, parent: readonly Buffer[]): void {
+    for (const { name } of readDirectory(fd)) {
+      const components = [...parent, name];
+      if (!this.#upper.has(keyOf(components))) {
+        this.#target.remove({ dirFd: fd, path: name });
+        continue;
+      }
+      const childFd = openDirectoryAt(fd, name);
+      if (childFd === undefined) continue;
+      try {
+        this.#clearBelow(childFd, components);
+      } finally {
+        closeFd(childFd);
+      }
+    }
+  }
+
+  #openDirectory(components: readonly Buffer[]): number | undefined {
+    if (components.length === 0) return openDirectoryAt(this.#target.rootFd, Buffer.from("."));
+    const place = this.#mode === "overlay" ? this.#target.place(components) : this.#target.placeIfExists(components);
+    if (place === undefined) return undefined;
+    if (this.#mode === "overlay") return this.#target.makeDirectory(place, { keepLink: false });
+    return openDirectoryAt(place.dirFd, place.path);
+  }
+}
+
+function openDirectoryAt(dirFd: number, path: Buffer): number | undefined {
+  try {
+    return openat({ dirFd, path, flags: openFlags.O_RDONLY | openFlags.O_DIRECTORY | openFlags.O_NOFOLLOW });
+  } catch (error) {
+    if (isErrno(error, "ENOTDIR") || isErrno(error, "ELOOP") || isErrno(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+function isWhiteout(name: Buffer): boolean {
+  return name.length >= prefix.length && name.subarray(0, prefix.length).equals(prefix);
+}
+
+function keyOf(components: readonly Buffer[]): string {
+  return joinPath(components).toString("latin1");
+}
+
+/**
+ * Whether an attribute is overlayfs's own: one that an archive brings could redirect a directory of a snapshot to another.
+ */
+export function isReservedXattr(name: Buffer): boolean {
+  return /^(trusted|user)\.overlay\./.test(name.toString("latin1"));
+}

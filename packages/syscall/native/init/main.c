@@ -54,6 +54,7 @@ static operation_function *const operations[] = {
     [OP_EXEC] = exec_process,
     [OP_MAKE_DIRECTORY] = make_directory,
     [OP_OPEN_ROOT] = open_root,
+    [OP_CLEAR_GROUPS] = clear_groups,
 };
 
 result fail(struct init *init, result error, const char *call, const char *text) {
@@ -67,20 +68,14 @@ result fail(struct init *init, result error, const char *call, const char *text)
   return error;
 }
 
-/* The host's /proc and /dev/null as they are before the container has any say: each is looked at, not believed. */
-static result open_host_files(struct init *init) {
+/* The host's /proc as it is before the container has any say: looked at, not believed. */
+static result open_proc(struct init *init) {
   struct {
     long type, rest[15];
   } filesystem = {0};
   init->proc_fd = (int)TRY(init, "open", "/proc", KERNEL(openat, AT_FDCWD, "/proc", O_PATH_ | O_DIRECTORY | O_CLOEXEC, 0));
   TRY(init, "fstatfs", "/proc", KERNEL(fstatfs, init->proc_fd, &filesystem));
-  if (filesystem.type != PROC_SUPER_MAGIC) return fail(init, -ENODEV, "fstatfs", "/proc is not procfs");
-  init->null_fd = (int)TRY(init, "open", "/dev/null", KERNEL(openat, AT_FDCWD, "/dev/null", O_PATH_ | O_CLOEXEC | O_NOFOLLOW, 0));
-  struct statx status = {0};
-  TRY(init, "statx", "/dev/null", KERNEL(statx, init->null_fd, "", AT_EMPTY_PATH, STATX_TYPE, &status));
-  if ((status.stx_mode & S_IFMT) != S_IFCHR || status.stx_rdev_major != 1 || status.stx_rdev_minor != 3)
-    return fail(init, -ENODEV, "statx", "/dev/null is not the null device");
-  return 0;
+  return filesystem.type == PROC_SUPER_MAGIC ? 0 : fail(init, -ENODEV, "fstatfs", "/proc is not procfs");
 }
 
 static result read_plan(struct init *init, int plan_fd, struct cursor *plan, uint32_t *flags) {
@@ -103,7 +98,7 @@ static result interpret(struct init *init, int plan_fd) {
   if (status < 0) return status;
   if (flags & PLAN_NOT_DUMPABLE) TRY(init, "prctl", NULL, KERNEL(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0));
   KERNEL(umask, 0);
-  status = open_host_files(init);
+  status = open_proc(init);
   if (status < 0) return status;
   for (;;) {
     struct operation operation;

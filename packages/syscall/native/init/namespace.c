@@ -73,9 +73,16 @@ result join_cgroup(struct init *init, struct cursor *fields) {
   return 0;
 }
 
-result become_root(struct init *init, struct cursor *fields) {
+result clear_groups(struct init *init, struct cursor *fields) {
   CHECK_FIELDS(init, fields);
-  TRY(init, "setresgid", NULL, KERNEL(setresgid, 0, 0, 0));
-  TRY(init, "setresuid", NULL, KERNEL(setresuid, 0, 0, 0));
+  TRY(init, "setgroups", NULL, KERNEL(setgroups, 0, 0));
+  return 0;
+}
+
+result become_root(struct init *init, struct cursor *fields) {
+  uint32_t uid = read_u32(fields), gid = read_u32(fields);
+  CHECK_FIELDS(init, fields);
+  TRY(init, "setresgid", NULL, KERNEL(setresgid, gid, gid, gid));
+  TRY(init, "setresuid", NULL, KERNEL(setresuid, uid, uid, uid));
   return hide(init);
 }

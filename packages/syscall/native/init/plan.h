@@ -67,6 +67,7 @@ enum operation_code {
   OP_EXEC = 45,
   OP_MAKE_DIRECTORY = 46,
   OP_OPEN_ROOT = 47,
+  OP_CLEAR_GROUPS = 48,
 };
 
 struct cursor {

@@ -7,11 +7,11 @@
  *      | <------------- FORKED pid --- |   the rest happens in a child; the sender ends
  *      | -- GO ----------------------> |
  *      | <------------- TERMINAL fd -- |   the main end of the container's pseudo-terminal
+ *      | <------------- LISTENER fd -- |   of a seccomp filter
  *      | <------------- CREATED ------ |   waiting on the start socket
  *
  *   whoever starts                  helper
  *      | -- connect, GO [state fd] --> |
- *      | <------------- LISTENER fd -- |   of a seccomp filter
  *      | <--- end of the connection -- |   execve has taken place
  *
  * Instead of any of its messages the helper can say FAILED: which operation, which call, which error. */

@@ -24,17 +24,29 @@ result set_root_propagation(struct init *init, struct cursor *fields) {
   }
 }
 
+/* The host's /dev/null, of the mount namespace that is the container's: only a mount of that can be cloned. */
+static result open_null(struct init *init) {
+  init->null_fd = (int)TRY(init, "open", "/dev/null", KERNEL(openat, AT_FDCWD, "/dev/null", O_PATH_ | O_CLOEXEC | O_NOFOLLOW, 0));
+  struct statx status = {0};
+  TRY(init, "statx", "/dev/null", KERNEL(statx, init->null_fd, "", AT_EMPTY_PATH, STATX_TYPE, &status));
+  if ((status.stx_mode & S_IFMT) != S_IFCHR || status.stx_rdev_major != 1 || status.stx_rdev_minor != 3)
+    return fail(init, -ENODEV, "statx", "/dev/null is not the null device");
+  return 0;
+}
+
 result open_root(struct init *init, struct cursor *fields) {
   const char *host_path = read_text(fields);
   CHECK_FIELDS(init, fields);
   init->root_fd = (int)TRY(init, "open", host_path, KERNEL(openat, AT_FDCWD, host_path, O_PATH_ | O_DIRECTORY | O_CLOEXEC, 0));
-  return 0;
+  return open_null(init);
 }
 
 result bind_root(struct init *init, struct cursor *fields) {
   const char *host_path = read_text(fields);
   int userns_fd = (int)read_u32(fields);
   CHECK_FIELDS(init, fields);
+  result status = open_null(init);
+  if (status < 0) return status;
   int below CLEANUP_FD = (int)TRY(init, "open", host_path, KERNEL(openat, AT_FDCWD, host_path, O_PATH_ | O_DIRECTORY | O_CLOEXEC, 0));
   init->root_fd = (int)TRY(init, "open_tree", host_path,
                            KERNEL(open_tree, below, "", AT_EMPTY_PATH | AT_RECURSIVE_ | OPEN_TREE_CLONE_ | O_CLOEXEC));
@@ -54,10 +66,12 @@ result enter_root(struct init *init, struct cursor *fields) {
     result status = cover_host_pseudo_filesystems(init);
     if (status < 0) return status;
   }
+  int old_root CLEANUP_FD = (int)TRY(init, "open", "/", KERNEL(openat, AT_FDCWD, "/", O_PATH_ | O_DIRECTORY | O_CLOEXEC, 0));
   TRY(init, "fchdir", "/", KERNEL(fchdir, init->root_fd));
   if (method == ENTER_PIVOT) {
-    /* pivot_root(2), "pivot_root(".", ".")": the old root comes to lie over the new one, and `.` leads up to it. */
+    /* pivot_root(2), "pivot_root(".", ".")": the old root comes to lie over the new one. */
     TRY(init, "pivot_root", NULL, KERNEL(pivot_root, ".", "."));
+    TRY(init, "fchdir", "old root", KERNEL(fchdir, old_root));
     /* Its unmounting must not reach the host where the tree is shared. */
     TRY(init, "mount", "old root", KERNEL(mount, 0, ".", 0, MS_SLAVE | MS_REC, 0));
     TRY(init, "umount2", "old root", KERNEL(umount2, ".", MNT_DETACH_));

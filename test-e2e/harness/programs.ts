@@ -13,8 +13,12 @@ export const probePath = join(buildDirectory, "probe");
 /** The person at a terminal; `init/terminal/terminal.c` says how it is used. */
 export const terminalPath = join(buildDirectory, "terminal");
 
+/** What answers the notifications of a seccomp filter; `init/agent/agent.c` says how it is used. */
+export const agentPath = join(buildDirectory, "agent");
+
 const programs = [
   { path: probePath, sources: "init/probe", flags: ["-static", "-Os"] },
+  { path: agentPath, sources: "init/agent", flags: ["-O1"] },
   { path: terminalPath, sources: "init/terminal", flags: ["-O1"] },
 ];
 

@@ -160,6 +160,7 @@ const mistakes: Mistake[] = [
       bundle.write();
     },
     says: [/\/linux\/namespaces\/2/, /pid/],
+    passes: ["crun"],
   },
   {
     what: "a hostname without a uts namespace",

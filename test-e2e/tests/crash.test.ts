@@ -27,10 +27,10 @@ describe("a command that is killed at any moment leaves nothing that delete --fo
       const bundle = e2e.bundle().probing("wait");
       const whole = await durationOf(bundle.hostPath);
       let interrupted = 0;
-      for (let step = 0; step < 40; step++) {
+      for (let step = 0; step < 24; step++) {
         const id = e2e.id();
         const call = e2e.runtime.start([command, "--bundle", bundle.hostPath, id]);
-        await sleep((whole * 1.2 * step) / 40);
+        await sleep((whole * 1.2 * step) / 24);
         if (existsSync(join(e2e.runtime.root, id))) interrupted++;
         call.child.kill("SIGKILL");
         await call.ended;
@@ -43,17 +43,17 @@ describe("a command that is killed at any moment leaves nothing that delete --fo
         expect([step, await leftOf(id)]).toEqual([step, []]);
       }
       // Otherwise the moments all lay before or after what the test is about.
-      expect(interrupted).toBeGreaterThan(3);
+      expect(interrupted).toBeGreaterThan(1);
     });
   }
 
   test("delete", async () => {
-    for (let step = 0; step < 15; step++) {
+    for (let step = 0; step < 10; step++) {
       const id = e2e.id();
       const bundle = e2e.bundle().probing("wait");
       await e2e.runtime.succeed(["run", "--detach", "--bundle", bundle.hostPath, id]);
       const call = e2e.runtime.start(["delete", "--force", id]);
-      await sleep(step * 10);
+      await sleep(step * 15);
       call.child.kill("SIGKILL");
       await call.ended;
       expect([step, (await e2e.runtime.invoke(["delete", "--force", id])).status]).toEqual([step, 0]);

@@ -184,6 +184,23 @@ static void system_call(char *operand) {
   }
 }
 
+/* call32=NUMBER: the same by the gate of 32-bit programs, whose system calls have other numbers. */
+static void system_call_32(char *operand) {
+#if defined(__x86_64__)
+  long result = atoi(operand);
+  __asm__ volatile("int $0x80" : "+a"(result) : "b"(0L), "c"(0L), "d"(0L) : "r8", "r9", "r10", "r11", "memory");
+  errno = (int)-result;
+  if (result < 0 && result > -4096) {
+    json_errno();
+  } else {
+    json_number(result);
+  }
+#else
+  (void)operand;
+  json_raw("null");
+#endif
+}
+
 /* unshare=FLAGS in hexadecimal. */
 static void leave_namespaces(char *flags) { json_result(unshare((int)strtoul(flags, NULL, 16))); }
 
@@ -200,6 +217,7 @@ const struct verb system_verbs[] = {{"interfaces", interfaces},
                                     {"memoryPolicy", memory_policy},
                                     {"sessionKeyring", session_keyring},
                                     {"syscall", system_call},
+                                    {"call32", system_call_32},
                                     {"unshare", leave_namespaces},
                                     {"sethostname", set_host_name},
                                     {NULL, NULL}};

@@ -69,16 +69,24 @@ export function isInUserNamespace(uidMap: string): boolean {
   return fields.length > 1 && fields.join(" ") !== "0 0 4294967295";
 }
 
+/** Ranges may also come from a name service, of which newuidmap(1) alone knows. @see subuid(5) */
 function hasSubordinateIds(euid: number): boolean {
-  const names = [String(euid), userName()];
+  if (!isProgram("newuidmap") || !isProgram("newgidmap")) return false;
+  if (/^\s*subid\s*:/m.test(readIfThere("/etc/nsswitch.conf"))) return true;
+  const names = [String(euid), userName(euid)];
   const hasRange = (hostPath: string) =>
     readIfThere(hostPath)
       .split("\n")
       .some((line) => names.includes(line.split(":")[0] ?? ""));
-  return hasRange("/etc/subuid") && hasRange("/etc/subgid") && isProgram("newuidmap") && isProgram("newgidmap");
+  return hasRange("/etc/subuid") && hasRange("/etc/subgid");
 }
 
-function userName(): string {
+/** From the file, since Bun's userInfo() believes the environment; else from whatever name service there is. */
+function userName(uid: number): string {
+  const line = readIfThere("/etc/passwd")
+    .split("\n")
+    .find((candidate) => candidate.split(":")[2] === String(uid));
+  if (line !== undefined) return line.split(":")[0] ?? "";
   try {
     return userInfo().username;
   } catch {

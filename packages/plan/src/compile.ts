@@ -91,13 +91,13 @@ function inNamespaces(context: Context): readonly Operation[] {
   const requests = readMounts(context);
   const { mounts, sealing } = mountOperations(context, requests);
   return [
+    ...oomScoreOperations(context),
     ...enterNamespaces(context),
     { op: "newSession", from: specRules.lifecycle },
     ...becomeRoot(context),
     ...sessionKeyring(context),
     ...joinCgroup(context),
     ...cgroupNamespace(context),
-    ...oomScoreOperations(context),
     ...loopbackOperations(context),
     ...inheritedPropagation(context),
     holdRoot(context),

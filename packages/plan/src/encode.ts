@@ -62,6 +62,7 @@ export const operationCodes = {
   exec: 45,
   makeDirectory: 46,
   openRoot: 47,
+  clearGroups: 48,
 } as const satisfies Partial<Record<OperationName | "pause", number>>;
 
 type HelperOperationName = Exclude<keyof typeof operationCodes, "pause">;
@@ -96,7 +97,8 @@ const fieldEncoders: { readonly [Name in HelperOperationName]: FieldEncoder<Name
   setTimeOffset: (writer, { clock, secs, nanosecs }) => writer.text(`${clock} ${secs} ${nanosecs}\n`),
   fork: () => {},
   joinCgroup: (writer, { slots }, fdOf) => writer.list(slots, (slot) => writer.u32(fdOf(slot))),
-  becomeRoot: () => {},
+  clearGroups: () => {},
+  becomeRoot: (writer, { uid, gid }) => writer.u32(uid).u32(gid),
   setRootPropagation: (writer, { propagation, privateParentOf }) => {
     writer.list(propagationCalls(propagation), (flags) => writer.u32(flags)).optionalText(privateParentOf);
   },
@@ -257,7 +259,7 @@ export function encode(plan: Plan, { firstSlotFd }: EncodeOptions): Uint8Array {
   let index = 0;
   for (const { name, operations } of plan.phases) {
     for (const operation of operations) {
-      if (operation.op === "writeIdMappings") canHide = false;
+      if (isSeenByParent(operation)) canHide = false;
       if (name !== "beforeClone" && name !== "afterStart") encodeOperation(writer, operation, index, fdOf);
       index++;
     }
@@ -265,6 +267,14 @@ export function encode(plan: Plan, { firstSlotFd }: EncodeOptions): Uint8Array {
   writer.patchU32(8, writer.length);
   writer.patchU32(HEAD_BYTES - 4, canHide ? PLAN_NOT_DUMPABLE : 0);
   return writer.finish();
+}
+
+/**
+ * Whether the parent has to find the helper's files in procfs its own, which are root's while the helper is not dumpable. An
+ * ordinary user has no container without one of these; the helper hides itself in the course of both.
+ */
+function isSeenByParent(operation: Operation): boolean {
+  return operation.op === "writeIdMappings" || (operation.op === "joinNamespace" && operation.type === "user");
 }
 
 function encodeOperation(

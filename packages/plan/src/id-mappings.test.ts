@@ -70,7 +70,7 @@ test("a user namespace that is joined has its own maps", () => {
   };
   const plan = planOf({ linux });
   expect(operationsOf(plan, "writeIdMappings")).toEqual([]);
-  expect(operationsOf(plan, "becomeRoot")).toEqual([{ op: "becomeRoot", from: "/linux/namespaces/1" }]);
+  expect(operationsOf(plan, "becomeRoot")).toEqual([{ op: "becomeRoot", uid: 0, gid: 0, from: "/linux/namespaces/1" }]);
   expect(plan.warnings).toEqual([expect.objectContaining({ pointer: "/linux/uidMappings" })]);
 });
 
@@ -91,11 +91,27 @@ describe("in a user namespace", () => {
   });
 });
 
+test("without a root the helper is the first id that is mapped, which makes the mounts", () => {
+  const linux = {
+    uidMappings: [{ containerID: 1000, hostID: 100000, size: 10 }],
+    gidMappings: [{ containerID: 50, hostID: 100000, size: 1 }],
+  };
+  const plan = planWithUser({ ...linux, user: { uid: 1001, gid: 50 } });
+  expect(operationsOf(plan, "becomeRoot")).toEqual([expect.objectContaining({ uid: 1000, gid: 50 })]);
+});
+
+test("newgidmap(1) denies setgroups(2) to whoever maps their own group alone", () => {
+  const gidMappings = [{ containerID: 0, hostID: ordinaryUser.egid, size: 1 }];
+  const plan = planWithUser({ uidMappings: range, gidMappings }, { ...ordinaryUser, hasSubordinateIds: true });
+  expect(operationsOf(plan, "writeIdMappings")[0]).toMatchObject({ method: "newidmap", setgroups: null });
+  expect(operationsOf(plan, "setUser")[0]?.additionalGids).toBeNull();
+});
+
 describe("refused", () => {
   const withoutRoot = [{ containerID: 1, hostID: 100000, size: 10 }];
   test.each([
     ["no map", { uidMappings: [] }, {}, "/linux/uidMappings"],
-    ["root not mapped", { gidMappings: withoutRoot }, {}, "/linux/gidMappings"],
+    ["the process's default group not mapped", { gidMappings: withoutRoot }, {}, "/process/user/gid"],
     ["the user not mapped", { user: { uid: 65536 } }, {}, "/process/user/uid"],
     ["the group not mapped", { user: { gid: 70000 } }, {}, "/process/user/gid"],
     ["an additional group not mapped", { user: { additionalGids: [1, 70000] } }, {}, "/process/user/additionalGids/1"],

@@ -14,16 +14,15 @@ export function copyMappings(mappings: readonly LinuxIDMapping[] | undefined): r
 /**
  * `writeIdMappings` of a new user namespace.
  *
- * @throws RunletError `ERR_RUNLET_ID_MAPPING` when a map is missing or does not map root, which makes the mounts; when the
- *   caller may not write it; when the process's own ids are not in it.
+ * @throws RunletError `ERR_RUNLET_ID_MAPPING` when a map is missing; when the caller may not write it; when the process's own ids are not in it.
  */
 export function idMappingOperations(context: Context): Operation[] {
   const { linux } = context;
   for (const field of ["uidMappings", "gidMappings"] as const) {
-    if (mapsId(linux[field], 0)) continue;
-    throw new RunletError("ERR_RUNLET_ID_MAPPING", `the new user namespace has no ${kindOf(field)} 0`, {
+    if ((linux[field] ?? []).length > 0) continue;
+    throw new RunletError("ERR_RUNLET_ID_MAPPING", `the new user namespace maps no ${kindOf(field)}`, {
       pointer: linux[field] === undefined ? "/linux" : `/linux/${field}`,
-      hint: `map container id 0 in ${field}`,
+      hint: `map the ids of the container in ${field}`,
     });
   }
   checkProcessIds(context);
@@ -42,7 +41,16 @@ export function idMappingOperations(context: Context): Operation[] {
 /** `becomeRoot`, in a user namespace that is made or joined. */
 export function becomeRoot(context: Context): Operation[] {
   const pointer = context.namespaces.pointers.get("user");
-  return pointer === undefined ? [] : [{ op: "becomeRoot", from: pointer }];
+  if (pointer === undefined) return [];
+  const { uidMappings, gidMappings } = context.linux;
+  const isNew = isCreated(context, "user");
+  const [uid, gid] = isNew ? [firstId(uidMappings), firstId(gidMappings)] : [0, 0];
+  return [{ op: "becomeRoot", uid, gid, from: pointer }];
+}
+
+/** 0 where it is mapped, else the first id of the first mapping. */
+function firstId(mappings: readonly LinuxIDMapping[] | undefined): number {
+  return mapsId(mappings, 0) ? 0 : (mappings?.[0]?.containerID ?? 0);
 }
 
 /**
@@ -51,11 +59,17 @@ export function becomeRoot(context: Context): Operation[] {
  */
 export function isSetgroupsDenied(context: Context): boolean {
   if (context.host.setgroups === "deny") return true;
-  return isCreated(context, "user") && setgroupsOf(context, mappingMethod(context)) === "deny";
+  if (!isCreated(context, "user")) return false;
+  return setgroupsOf(context, mappingMethod(context)) === "deny" || isDeniedByProgram(context);
 }
 
 function setgroupsOf(context: Context, method: WriteIdMappings["method"]): WriteIdMappings["setgroups"] {
   return method === "direct" && context.host.euid !== 0 ? "deny" : null;
+}
+
+/** Whether newgidmap(1) denies setgroups(2): to whoever maps no group of a range in /etc/subgid. */
+function isDeniedByProgram({ linux, host }: Context): boolean {
+  return host.euid !== 0 && mapsOnly(linux.gidMappings, host.egid);
 }
 
 function mappingMethod(context: Context): WriteIdMappings["method"] {

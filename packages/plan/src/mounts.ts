@@ -12,7 +12,16 @@ import {
   remountReadonly,
   withoutReadonly,
 } from "./mount-request.ts";
-import type { Mount, MountAttributes, MountOption, MountSource, Operation, Remount, Slot } from "./operation.ts";
+import type {
+  MakePathReadonly,
+  Mount,
+  MountAttributes,
+  MountOption,
+  MountSource,
+  Operation,
+  Remount,
+  Slot,
+} from "./operation.ts";
 import { cleanPath, hostPathFrom, isWithin } from "./path.ts";
 
 /**
@@ -27,7 +36,7 @@ export function mountOperations(context: Context, requests: readonly MountReques
     checkDestination(request);
     checkOptions(context, request);
     if (request.options.remount) mounts.push(remount(request, request.options.attributes));
-    else if (isBind(request)) mounts.push(bindMount(context, request));
+    else if (isBind(request)) mounts.push(bindMount(context, request), ...readonlyCgroups(context, request, requests));
     else if (isCgroupType(request.config.type)) {
       const cgroup = cgroupMountOperations(context, request);
       mounts.push(...cgroup.mounts);
@@ -97,6 +106,25 @@ function bindMount(context: Context, request: MountRequest): Mount {
   return { ...base, source: { kind: "descriptor", slot } };
 }
 
+const cgroupHostPath = "/sys/fs/cgroup";
+
+/**
+ * CVE-2023-25809: a read-only bind of the host's /sys leaves the control groups that are mounted below as they are, and in a
+ * user namespace what is delegated to the caller would be the container's to write.
+ */
+function readonlyCgroups(
+  context: Context,
+  { config, options, containerPath, pointer }: MountRequest,
+  requests: readonly MountRequest[],
+): MakePathReadonly[] {
+  const hostPath = hostPathFrom(context.options.bundleHostPath, config.source ?? "");
+  const isReadonly = options.bind === "rbind" && options.attributes.set.includes("MOUNT_ATTR_RDONLY");
+  if (!isInUserNamespace(context) || !isReadonly || !isWithin(cgroupHostPath, hostPath)) return [];
+  const below = cleanPath(`${containerPath}/${cgroupHostPath.slice(hostPath.length)}`);
+  if (requests.some((other) => other.containerPath === below)) return [];
+  return [{ op: "makePathReadonly", containerPath: below, from: pointer }];
+}
+
 /** Whether the parent has to open what is bound, and may: it has the host's privileges and the container's root has not. */
 function mayOpenTrees(context: Context): boolean {
   return hasNamespace(context, "user") && context.host.euid === 0;
@@ -162,6 +190,13 @@ function fallbackHostPath(context: Context, type: string): string | null {
 function idmapSlotOf(context: Context, { config, options, pointer }: MountRequest): Slot | null {
   const hasOwn = config.uidMappings !== undefined || config.gidMappings !== undefined;
   if (options.idmap === "no" && !hasOwn) return null;
+  if (context.host.euid !== 0) {
+    throw mountError(
+      hasOwn ? `${pointer}/uidMappings` : `${pointer}/options`,
+      "an ordinary user cannot map the ids of a mount: that takes CAP_SYS_ADMIN over its file system",
+      "leave the mappings out, and let the files belong to an id that the user namespace maps",
+    );
+  }
   if (hasOwn) {
     return addDescriptor(context, {
       kind: "idmap",

@@ -58,7 +58,14 @@ test("a new user namespace gets its maps before anything else happens", () => {
 test("with one that is joined, the helper does it all: user first, mount last, then the new ones", () => {
   expect(
     steps({ namespaces: [joined("mount"), ...namespaces("uts", "ipc"), joined("network"), joined("user")] }),
-  ).toEqual(["clone", "joinNamespace user", "joinNamespace network", "joinNamespace mount", "unshare ipc uts"]);
+  ).toEqual([
+    "clone",
+    "clearGroups",
+    "joinNamespace user",
+    "joinNamespace network",
+    "joinNamespace mount",
+    "unshare ipc uts",
+  ]);
 });
 
 test("what is joined is joined with the host's privileges, before a new user namespace takes them away", () => {

@@ -68,9 +68,8 @@ export function cloneOperation(context: Context): Clone {
  */
 export function enterNamespaces(context: Context): Operation[] {
   if (!needsSteps(context)) return [];
-  const operations: Operation[] = joinOrder
-    .filter((type) => context.namespaces.joined.has(type))
-    .map((type) => joinNamespace(context, type));
+  const operations = clearGroups(context);
+  for (const type of joinOrder) if (context.namespaces.joined.has(type)) operations.push(joinNamespace(context, type));
   if (isCreated(context, "user")) operations.push(unshare(context, ["user"]), ...idMappingOperations(context));
   const rest = context.namespaces.created.filter((type) => type !== "user" && type !== "cgroup");
   if (rest.length > 0) operations.push(unshare(context, rest));
@@ -79,6 +78,11 @@ export function enterNamespaces(context: Context): Operation[] {
   const [first] = held;
   if (first !== undefined) operations.push({ op: "fork", from: pointerOf(context, first) });
   return operations;
+}
+
+function clearGroups(context: Context): Operation[] {
+  if (!context.namespaces.joined.has("user") || context.host.euid !== 0 || context.host.setgroups === "deny") return [];
+  return [{ op: "clearGroups", from: pointerOf(context, "user") }];
 }
 
 const joinOrder: readonly NamespaceType[] = [

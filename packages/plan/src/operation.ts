@@ -144,9 +144,22 @@ export interface JoinCgroup extends Base {
   readonly slots: readonly Slot[];
 }
 
-/** `becomeRoot`: uid and gid 0 of the user namespace, before anything is mounted in it. */
+/**
+ * `clearGroups`: setgroups(2) of none, with the caller's privileges, before a user namespace is joined: that may deny it, and
+ * the caller's groups would go along.
+ */
+export interface ClearGroups extends Base {
+  readonly op: "clearGroups";
+}
+
+/**
+ * `becomeRoot`: uid and gid 0 of the user namespace, or the first that it maps where it has no 0, before anything is mounted
+ * in it: who is nobody there can make no file.
+ */
 export interface BecomeRoot extends Base {
   readonly op: "becomeRoot";
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /** `setRootPropagation`: propagation of the whole tree of mounts that the new mount namespace inherited. */
@@ -500,6 +513,7 @@ export type Operation =
   | SetTimeOffset
   | Fork
   | JoinCgroup
+  | ClearGroups
   | BecomeRoot
   | SetRootPropagation
   | BindRoot

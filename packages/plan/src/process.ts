@@ -1,6 +1,6 @@
 import { RunletError } from "@runlet/errors";
 import { capabilitySets } from "./capabilities.ts";
-import { type Context, isCreated, isInUserNamespace } from "./context.ts";
+import { type Context, hasNamespace } from "./context.ts";
 import { isSetgroupsDenied } from "./id-mappings.ts";
 import type { Exec, FindExecutable, Operation, SetOomScoreAdj, SetUser, SetWorkingDirectory } from "./operation.ts";
 import { cleanPath } from "./path.ts";
@@ -13,11 +13,14 @@ const defaultSearchPath = "/bin:/usr/bin";
 /** Of runc and crun alike: that of a daemon which calls us is no good one to inherit. */
 const defaultUmask = 0o022;
 
-/** `setOomScoreAdj`, where the config has it. */
+/**
+ * `setOomScoreAdj`, where the config has it: before all else, while the helper is in the caller's user namespace and still
+ * dumpable, so that procfs lets an ordinary user write it.
+ */
 export function oomScoreOperations(context: Context): SetOomScoreAdj[] {
   const value = context.process.oomScoreAdj;
   if (value === undefined) return [];
-  const by = isInUserNamespace(context) ? "parent" : "init";
+  const by = hasNamespace(context, "user") ? "parent" : "init";
   return [{ op: "setOomScoreAdj", by, value, from: "/process/oomScoreAdj" }];
 }
 
@@ -127,14 +130,14 @@ function workingDirectory(context: Context, { mayFail }: { mayFail: boolean }): 
 function setUser(context: Context): SetUser {
   const { uid, gid, umask, additionalGids = [] } = context.process.user;
   const isDenied = isSetgroupsDenied(context);
+  // Of a user namespace that is joined it is not known whether it denies setgroups(2): `clearGroups` has done what can be.
+  const isUncertain = context.namespaces.joined.has("user") && additionalGids.length === 0;
   if (isDenied && additionalGids.length > 0) {
     throw new RunletError("ERR_RUNLET_PROCESS", "additional groups cannot be set: setgroups(2) is denied", {
       pointer: "/process/user/additionalGids",
       hint: "remove additionalGids, or map ranges of ids with newuidmap and newgidmap",
     });
   }
-  // Of a user namespace that an ordinary user joins it is not known whether it denies setgroups(2).
-  const isUncertain = context.host.euid !== 0 && !isCreated(context, "user") && additionalGids.length === 0;
   return {
     op: "setUser",
     uid,

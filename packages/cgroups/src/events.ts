@@ -51,7 +51,7 @@ export async function* watchEvents(source: EventSource, signal?: AbortSignal): A
       if (oomKillCount > before.oomKillCount || (after?.isUnderOom === true && !before.isUnderOom)) {
         yield { type: "oom", oomKillCount };
       }
-      if (after?.isEmpty === true && !before.isEmpty) yield { type: "empty" };
+      if ((after === null || after.isEmpty) && !before.isEmpty) yield { type: "empty" };
       before = after;
     }
   } finally {

@@ -74,6 +74,10 @@ export class V1Cgroup implements Cgroup {
   }
 
   planUpdate(resources: LinuxResources): readonly CgroupWrite[] {
+    this.#checkExists();
+    if (resources.memory !== undefined) {
+      checkMemoryUsage(resources.memory, () => readTextIfExists(`${this.hostPaths.memory}/memory.usage_in_bytes`));
+    }
     return this.#limits(resources);
   }
 
@@ -166,11 +170,7 @@ export class V1Cgroup implements Cgroup {
   }
 
   async update(resources: LinuxResources): Promise<void> {
-    const limits = this.#limits(resources);
-    if (resources.memory !== undefined) {
-      checkMemoryUsage(resources.memory, () => readTextIfExists(`${this.hostPaths.memory}/memory.usage_in_bytes`));
-    }
-    writeLimits(limits, this.#writer);
+    writeLimits(this.planUpdate(resources), this.#writer);
     if (resources.devices === undefined) return;
     const target = deviceList(deviceRules(resources.devices));
     const current = readTextIfExists(`${this.hostPaths.devices}/devices.list`);
@@ -239,10 +239,12 @@ export class V1Cgroup implements Cgroup {
   }
 
   async freeze(): Promise<void> {
+    this.#checkExists();
     await freezeGroup(this.#freezerPath());
   }
 
   async thaw(): Promise<void> {
+    this.#checkExists();
     thawGroup(this.#freezerPath());
   }
 
@@ -262,8 +264,12 @@ export class V1Cgroup implements Cgroup {
     return readTextIfExists(`${this.#membersPath()}/cgroup.procs`) !== undefined;
   }
 
-  stats(): CgroupStats {
+  #checkExists(): void {
     if (!this.exists()) throw goneError(this.#membersPath());
+  }
+
+  stats(): CgroupStats {
+    this.#checkExists();
     return readStats(this.hostPaths);
   }
 

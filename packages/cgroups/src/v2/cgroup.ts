@@ -160,7 +160,9 @@ export class V2Cgroup implements Cgroup {
   }
 
   planUpdate(resources: LinuxResources): readonly PlannedWrite[] {
+    this.#checkExists();
     const { memory, cpu } = resources;
+    if (memory !== undefined) checkMemoryUsage(memory, () => this.#read("memory.current"));
     return this.#limits(resources, {
       ...this.#weightFact(resources),
       memoryMax: memory === undefined ? undefined : this.#read("memory.max"),
@@ -174,7 +176,6 @@ export class V2Cgroup implements Cgroup {
 
   async update(resources: LinuxResources): Promise<void> {
     const limits = this.planUpdate(resources);
-    if (resources.memory !== undefined) checkMemoryUsage(resources.memory, () => this.#read("memory.current"));
     if (resources.devices !== undefined) this.#setDevices(resources.devices, true);
     writeLimits(limits, this.#writer);
   }
@@ -237,10 +238,12 @@ export class V2Cgroup implements Cgroup {
   }
 
   async freeze(): Promise<void> {
+    this.#checkExists();
     await freezeGroup(this.#hostPath);
   }
 
   async thaw(): Promise<void> {
+    this.#checkExists();
     thawGroup(this.#hostPath);
   }
 
@@ -252,8 +255,12 @@ export class V2Cgroup implements Cgroup {
     return readTextIfExists(`${this.#hostPath}/cgroup.controllers`) !== undefined;
   }
 
-  stats(): CgroupStats {
+  #checkExists(): void {
     if (!this.exists()) throw goneError(this.#hostPath);
+  }
+
+  stats(): CgroupStats {
+    this.#checkExists();
     return readStats(this.#hostPath);
   }
 

@@ -2,6 +2,9 @@ import { SyscallError } from "@runlet/errors";
 import { binding } from "./binding.ts";
 import type { PathLike } from "./file-types.ts";
 
+/** A writer of `native/addon/file-writer.c`. */
+export type WriterHandle = object;
+
 /** The exports of `native/addon/file.c`. */
 interface FileBinding {
   openat2(dirFd: number, path: PathLike, flags: number, mode: number, resolve: number): number;
@@ -49,6 +52,21 @@ interface FileBinding {
     seconds: number,
     nanoseconds: number,
   ): number;
+  openFileWriter(): number | WriterHandle;
+  pushFile(
+    writer: WriterHandle,
+    dirFd: number,
+    name: PathLike,
+    bytes: Uint8Array,
+    mode: number,
+    uid: number,
+    gid: number,
+    seconds: number,
+    nanoseconds: number,
+  ): number;
+  flushFiles(writer: WriterHandle): [number, number];
+  resumeFiles(writer: WriterHandle): number;
+  closeFileWriter(writer: WriterHandle): number;
 }
 
 let native: FileBinding | undefined;

@@ -11,6 +11,7 @@ export * from "./extended-attribute.ts";
 export * from "./file.ts";
 export * from "./file-flags.ts";
 export type * from "./file-types.ts";
+export * from "./file-writer.ts";
 export { cloneTree, mapTreeIds } from "./mount.ts";
 export {
   decodeAttributes,

@@ -51,7 +51,7 @@ function bundleOf(seccomp: LinuxSeccomp, edit: (config: Config) => void = () => 
   });
 }
 
-const denyParentId: LinuxSyscall = { names: ["getppid"], action: "SCMP_ACT_ERRNO", errnoRet: 95 };
+const denyGroupId: LinuxSyscall = { names: ["getpgid"], action: "SCMP_ACT_ERRNO", errnoRet: 95 };
 
 describe("a filter holds", () => {
   const privileges: [what: string, edit: (config: Config) => void][] = [
@@ -82,8 +82,12 @@ describe("a filter holds", () => {
   ];
   for (const [what, edit] of privileges) {
     test(`[/linux/seccomp] ${what}`, async () => {
-      const seen = await e2e.observe(bundleOf(profile(denyParentId), edit), call("getppid"), "read=/proc/self/status");
-      expect(seen.of(call("getppid"))).toEqual({ errno: "EOPNOTSUPP" });
+      const seen = await e2e.observe(
+        bundleOf(profile(denyGroupId), edit),
+        call("getpgid", 0),
+        "read=/proc/self/status",
+      );
+      expect(seen.of(call("getpgid", 0))).toEqual({ errno: "EOPNOTSUPP" });
       expect(seen.of("read=/proc/self/status")).toMatch(/^Seccomp:\s*2$/m);
       expect(seen.of("read=/proc/self/status")).toMatch(/^Seccomp_filters:\s*1$/m);
     });
@@ -98,26 +102,26 @@ describe("a filter holds", () => {
 describe("actions", () => {
   test("[/linux/seccomp/syscalls/*/action] SCMP_ACT_ERRNO gives EPERM without errnoRet", async () => {
     const seen = await e2e.observe(
-      bundleOf(profile({ names: ["getppid"], action: "SCMP_ACT_ERRNO" })),
-      call("getppid"),
+      bundleOf(profile({ names: ["getpgid"], action: "SCMP_ACT_ERRNO" })),
+      call("getpgid", 0),
     );
-    expect(seen.of(call("getppid"))).toEqual({ errno: "EPERM" });
+    expect(seen.of(call("getpgid", 0))).toEqual({ errno: "EPERM" });
   });
 
   test("[/linux/seccomp/syscalls/*/errnoRet] is what the call fails with", async () => {
     const seen = await e2e.observe(
       bundleOf(
         profile(
-          { names: ["getppid"], action: "SCMP_ACT_ERRNO", errnoRet: 110 },
-          { names: ["getpgid"], action: "SCMP_ACT_ERRNO", errnoRet: 38 },
+          { names: ["getpgid"], action: "SCMP_ACT_ERRNO", errnoRet: 110 },
+          { names: ["getuid"], action: "SCMP_ACT_ERRNO", errnoRet: 38 },
         ),
       ),
-      call("getppid"),
       call("getpgid", 0),
+      call("getuid"),
       call("getsid", 0),
     );
-    expect(seen.of(call("getppid"))).toEqual({ errno: "ETIMEDOUT" });
-    expect(seen.of(call("getpgid", 0))).toEqual({ errno: "ENOSYS" });
+    expect(seen.of(call("getpgid", 0))).toEqual({ errno: "ETIMEDOUT" });
+    expect(seen.of(call("getuid"))).toEqual({ errno: "ENOSYS" });
     expect(seen.of(call("getsid", 0))).toEqual(expect.any(Number));
   });
 
@@ -127,14 +131,14 @@ describe("actions", () => {
         defaultAction: "SCMP_ACT_ERRNO",
         defaultErrnoRet: 95,
         architectures: [nativeArch],
-        syscalls: [{ names: namesWithout("getppid", "getpgid"), action: "SCMP_ACT_ALLOW" }],
+        syscalls: [{ names: namesWithout("getpgid", "getuid"), action: "SCMP_ACT_ALLOW" }],
       }),
-      call("getppid"),
       call("getpgid", 0),
+      call("getuid"),
       call("getsid", 0),
     );
-    expect(seen.of(call("getppid"))).toEqual({ errno: "EOPNOTSUPP" });
     expect(seen.of(call("getpgid", 0))).toEqual({ errno: "EOPNOTSUPP" });
+    expect(seen.of(call("getuid"))).toEqual({ errno: "EOPNOTSUPP" });
     expect(seen.of(call("getsid", 0))).toEqual(expect.any(Number));
   });
 
@@ -146,12 +150,12 @@ describe("actions", () => {
       bundleOf({
         defaultAction: "SCMP_ACT_ERRNO",
         architectures: [nativeArch],
-        syscalls: [{ names: namesWithout("getppid"), action: "SCMP_ACT_ALLOW" }],
+        syscalls: [{ names: namesWithout("getpgid"), action: "SCMP_ACT_ALLOW" }],
       }),
-      call("getppid"),
+      call("getpgid", 0),
       "syscall=9999",
     );
-    expect(seen.of(call("getppid"))).toEqual({ errno: "EPERM" });
+    expect(seen.of(call("getpgid", 0))).toEqual({ errno: "EPERM" });
     expect(seen.of("syscall=9999")).toEqual({ errno: "ENOSYS" });
   });
 
@@ -163,7 +167,7 @@ describe("actions", () => {
   ] as const;
   for (const [action, signal] of deadly) {
     test(`[/linux/seccomp/syscalls/*/action] ${action} ends the process by SIGSYS`, async () => {
-      const bundle = bundleOf(profile({ names: ["getppid"], action })).probing("pid", call("getppid"), "exit=0");
+      const bundle = bundleOf(profile({ names: ["getpgid"], action })).probing("pid", call("getpgid", 0), "exit=0");
       const result = await e2e.run(bundle);
       expect(result.stdout).toContain("pid");
       expect(result.status).toBe(128 + signal);
@@ -172,20 +176,20 @@ describe("actions", () => {
 
   test("[/linux/seccomp/syscalls/*/action] SCMP_ACT_LOG lets the call through", async () => {
     const seen = await e2e.observe(
-      bundleOf(profile({ names: ["getppid"], action: "SCMP_ACT_LOG" })),
-      call("getppid"),
+      bundleOf(profile({ names: ["getpgid"], action: "SCMP_ACT_LOG" })),
+      call("getpgid", 0),
       "read=/proc/self/status",
     );
-    expect(seen.of(call("getppid"))).toEqual(expect.any(Number));
+    expect(seen.of(call("getpgid", 0))).toEqual(expect.any(Number));
     expect(seen.of("read=/proc/self/status")).toMatch(/^Seccomp:\s*2$/m);
   });
 
   test("[/linux/seccomp/syscalls/*/action] SCMP_ACT_TRACE is ENOSYS without a tracer", async () => {
     const seen = await e2e.observe(
-      bundleOf(profile({ names: ["getppid"], action: "SCMP_ACT_TRACE" })),
-      call("getppid"),
+      bundleOf(profile({ names: ["getpgid"], action: "SCMP_ACT_TRACE" })),
+      call("getpgid", 0),
     );
-    expect(seen.of(call("getppid"))).toEqual({ errno: "ENOSYS" });
+    expect(seen.of(call("getpgid", 0))).toEqual({ errno: "ENOSYS" });
   });
 });
 
@@ -236,45 +240,45 @@ describe("arguments", () => {
 
 describe("architectures", () => {
   const x86 = { program: process.arch === "x64" ? "sh" : "an x86_64 machine" };
-  const parentId32 = `call32=${numberOf("getppid", "SCMP_ARCH_X86")}`;
+  const groupId32 = `call32=${numberOf("getpgid", "SCMP_ARCH_X86")}`;
 
   test(
     "[/linux/seccomp/architectures] the rules hold for 32-bit calls of a sub-architecture, with its own numbers",
     x86,
     async () => {
       const seen = await e2e.observe(
-        bundleOf({ ...profile(denyParentId), architectures: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"] }),
-        parentId32,
+        bundleOf({ ...profile(denyGroupId), architectures: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"] }),
+        groupId32,
         `call32=${numberOf("getpid", "SCMP_ARCH_X86")}`,
-        call("getppid"),
+        call("getpgid", 0),
       );
-      expect(seen.of(parentId32)).toEqual({ errno: "EOPNOTSUPP" });
+      expect(seen.of(groupId32)).toEqual({ errno: "EOPNOTSUPP" });
       expect(seen.of(`call32=${numberOf("getpid", "SCMP_ARCH_X86")}`)).toEqual(expect.any(Number));
-      expect(seen.of(call("getppid"))).toEqual({ errno: "EOPNOTSUPP" });
+      expect(seen.of(call("getpgid", 0))).toEqual({ errno: "EOPNOTSUPP" });
     },
   );
 
   test("[/linux/seccomp/architectures] calls of an architecture that is not listed end the process", x86, async () => {
-    const bundle = bundleOf(profile(denyParentId)).probing("pid", parentId32, "exit=0");
+    const bundle = bundleOf(profile(denyGroupId)).probing("pid", groupId32, "exit=0");
     expect((await e2e.run(bundle)).status).toBe(128 + 31);
   });
 });
 
 describe("flags", () => {
-  // crun 1.8 knows SECCOMP_FILTER_FLAG_TSYNC no more.
+  // runc takes flags since 1.2; crun takes SECCOMP_FILTER_FLAG_TSYNC no more.
   for (const flag of ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"] as const) {
-    test(`[/linux/seccomp/flags] ${flag} is taken, and the filter holds`, async () => {
-      const seen = await e2e.observe(bundleOf({ ...profile(denyParentId), flags: [flag] }), call("getppid"));
-      expect(seen.of(call("getppid"))).toEqual({ errno: "EOPNOTSUPP" });
+    test(`[/linux/seccomp/flags] ${flag} is taken, and the filter holds`, { runtime: ["runlet", "crun"] }, async () => {
+      const seen = await e2e.observe(bundleOf({ ...profile(denyGroupId), flags: [flag] }), call("getpgid", 0));
+      expect(seen.of(call("getpgid", 0))).toEqual({ errno: "EOPNOTSUPP" });
     });
   }
 
-  test("[/linux/seccomp/flags] SECCOMP_FILTER_FLAG_TSYNC too", { runtime: ["runlet", "runc"] }, async () => {
+  test("[/linux/seccomp/flags] SECCOMP_FILTER_FLAG_TSYNC too", { runtime: ["runlet"] }, async () => {
     const seen = await e2e.observe(
-      bundleOf({ ...profile(denyParentId), flags: ["SECCOMP_FILTER_FLAG_TSYNC"] }),
-      call("getppid"),
+      bundleOf({ ...profile(denyGroupId), flags: ["SECCOMP_FILTER_FLAG_TSYNC"] }),
+      call("getpgid", 0),
     );
-    expect(seen.of(call("getppid"))).toEqual({ errno: "EOPNOTSUPP" });
+    expect(seen.of(call("getpgid", 0))).toEqual({ errno: "EOPNOTSUPP" });
   });
 });
 
@@ -321,20 +325,20 @@ describe("SCMP_ACT_NOTIFY", () => {
   const privileges = [true, false];
   for (const noNewPrivileges of privileges) {
     test(`[/linux/seccomp/listenerPath] another process answers, with noNewPrivileges ${noNewPrivileges}`, async () => {
-      const agent = await startAgent(`${numberOf("getppid")}=110`);
-      const bundle = bundleOf(notify(agent, ["getppid", "getpgid"]), (config) => {
+      const agent = await startAgent(`${numberOf("getpgid")}=110`);
+      const bundle = bundleOf(notify(agent, ["getpgid", "getuid"]), (config) => {
         config.process.noNewPrivileges = noNewPrivileges;
       });
-      const seen = await e2e.observe(bundle, call("getppid"), call("getpgid", 0), "pid");
-      expect(seen.of(call("getppid"))).toEqual({ errno: "ETIMEDOUT" });
-      expect(seen.of(call("getpgid", 0))).toEqual(expect.any(Number));
-      expect(agent.calls()).toEqual(expect.arrayContaining([numberOf("getppid"), numberOf("getpgid")]));
+      const seen = await e2e.observe(bundle, call("getpgid", 0), call("getuid"), "pid");
+      expect(seen.of(call("getpgid", 0))).toEqual({ errno: "ETIMEDOUT" });
+      expect(seen.of(call("getuid"))).toEqual(expect.any(Number));
+      expect(agent.calls()).toEqual(expect.arrayContaining([numberOf("getpgid"), numberOf("getuid")]));
     });
   }
 
   test("[/linux/seccomp/listenerMetadata] comes with the container process state", async () => {
     const agent = await startAgent();
-    const bundle = bundleOf(notify(agent, ["getppid"], { listenerMetadata: "what I am\nfor" }), (config) => {
+    const bundle = bundleOf(notify(agent, ["getpgid"], { listenerMetadata: "what I am\nfor" }), (config) => {
       config.annotations = { "org.example.key": "value" };
     }).probing("wait");
     const id = e2e.id();
@@ -373,18 +377,18 @@ describe("SCMP_ACT_NOTIFY", () => {
   test("[/linux/seccomp/listenerPath] the listener reaches the agent when the filter refuses to wait for a child", {
     runtime: ["runlet"],
   }, async () => {
-    const agent = await startAgent(`${numberOf("getppid")}=110`);
-    const seccomp = notify(agent, ["getppid"]);
+    const agent = await startAgent(`${numberOf("getpgid")}=110`);
+    const seccomp = notify(agent, ["getpgid"]);
     seccomp.syscalls?.push({ names: ["waitid", "wait4"], action: "SCMP_ACT_ERRNO" });
-    const seen = await e2e.observe(bundleOf(seccomp), call("getppid"), "fds");
-    expect(seen.of(call("getppid"))).toEqual({ errno: "ETIMEDOUT" });
+    const seen = await e2e.observe(bundleOf(seccomp), call("getpgid", 0), "fds");
+    expect(seen.of(call("getpgid", 0))).toEqual({ errno: "ETIMEDOUT" });
     expect(seen.of("fds")).toEqual([0, 1, 2]);
   });
 
   test("[/linux/seccomp/listenerPath] nobody listens: create fails, and says where", async () => {
     const listenerPath = join(e2e.directory, "nobody.sock");
     const result = await e2e.run(
-      bundleOf({ ...profile({ names: ["getppid"], action: "SCMP_ACT_NOTIFY" }), listenerPath }),
+      bundleOf({ ...profile({ names: ["getpgid"], action: "SCMP_ACT_NOTIFY" }), listenerPath }),
     );
     expect(result.status).not.toBe(0);
     expect(result.stderr).toContain("nobody.sock");
@@ -395,13 +399,13 @@ describe("a profile that cannot be carried out is refused", () => {
   const cases: [what: string, seccomp: LinuxSeccomp, says: RegExp][] = [
     [
       "an unknown action",
-      profile({ names: ["getppid"], action: "SCMP_ACT_MAYBE" as "SCMP_ACT_LOG" }),
+      profile({ names: ["getpgid"], action: "SCMP_ACT_MAYBE" as "SCMP_ACT_LOG" }),
       /SCMP_ACT_MAYBE/,
     ],
-    ["notifications without a listener", profile({ names: ["getppid"], action: "SCMP_ACT_NOTIFY" }), /listenerPath/i],
+    ["notifications without a listener", profile({ names: ["getpgid"], action: "SCMP_ACT_NOTIFY" }), /listenerPath/i],
     [
       "an error number for an action that has none",
-      profile({ names: ["getppid"], action: "SCMP_ACT_ALLOW", errnoRet: 1 }),
+      profile({ names: ["getpgid"], action: "SCMP_ACT_ALLOW", errnoRet: 1 }),
       /error number|errno/i,
     ],
   ];

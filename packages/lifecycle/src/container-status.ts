@@ -22,7 +22,8 @@ export function statusOf({ record, cgroup, directory }: StatusSources): Containe
 }
 
 /** What `state` and `list` print. */
-export function stateOf(record: StateRecord, status: ContainerStatus): ContainerState {
+export function stateOf(record: StateRecord, status: ContainerStatus, cgroup: Cgroup | null): ContainerState {
+  const isOomKilled = status === "stopped" && (cgroup?.oomKillCount() ?? 0) > 0;
   return {
     ociVersion: record.ociVersion,
     id: record.id,
@@ -33,6 +34,7 @@ export function stateOf(record: StateRecord, status: ContainerStatus): Container
     created: record.created,
     owner: userName(record.ownerUid),
     ...(record.annotations === undefined ? {} : { annotations: record.annotations }),
+    ...(isOomKilled ? { oomKilled: true } : {}),
   };
 }
 

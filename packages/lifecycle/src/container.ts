@@ -1,15 +1,17 @@
 import { closeSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
-import type { Cgroup } from "@runlet/cgroups";
+import type { Cgroup, CgroupEvent, CgroupStats } from "@runlet/cgroups";
 import { cgroupFromState } from "@runlet/cgroups";
 import { RunletError, SyscallError } from "@runlet/errors";
 import { type Hook, type HookKind, hookOperations } from "@runlet/plan";
+import type { LinuxResources } from "@runlet/spec";
 import { type ChildExit, type ChildProcess, openPidfd, sendSignal, waitPidfd, waitReadable } from "@runlet/syscall";
 import { stateOf, statusOf } from "./container-status.ts";
 import { type HookState, runHook } from "./hook-runner.ts";
 import { hostLayout } from "./host.ts";
 import type { ContainerState, ContainerStatus, ContainerStreams, ExitInfo, Warning } from "./options.ts";
 import { isAlive } from "./process-status.ts";
+import { pauseProcesses, requireCgroup, requireProcesses, resumeProcesses, updateLimits } from "./resource-control.ts";
 import { signalName, signalNumber } from "./signal-name.ts";
 import { startProcess } from "./start.ts";
 import type { StateDirectory } from "./state-directory.ts";
@@ -40,7 +42,7 @@ const deleteTimeoutMs = 10_000;
 export class Container implements AsyncDisposable {
   readonly id: string;
   readonly #directory: StateDirectory;
-  readonly #record: StateRecord | null;
+  #record: StateRecord | null;
   readonly #warn: (warning: Warning) => void;
   readonly #streams: ContainerStreams | null;
   readonly #signal: AbortSignal | undefined;
@@ -108,7 +110,7 @@ export class Container implements AsyncDisposable {
   /** Where the container is in its life. */
   async state(): Promise<ContainerState> {
     const record = this.#freshRecord();
-    return stateOf(record, this.#status(record));
+    return stateOf(record, this.#status(record), this.#cgroupOf(record));
   }
 
   /**
@@ -168,6 +170,58 @@ export class Container implements AsyncDisposable {
       });
     }
     if (number === SIGKILL && !hasOwnPidNamespace(record)) await cgroup?.kill(SIGKILL);
+  }
+
+  /** Stops all its processes where they are. @throws RunletError `ERR_RUNLET_STATE` ("container not running"). */
+  async pause(): Promise<void> {
+    const record = this.#freshRecord();
+    using _lock = await this.#directory.lock();
+    await pauseProcesses(this.#status(record), requireCgroup(record, this.#cgroupOf(record)));
+  }
+
+  /** Lets paused processes go on. @throws RunletError `ERR_RUNLET_STATE` ("container not paused"). */
+  async resume(): Promise<void> {
+    const record = this.#freshRecord();
+    using _lock = await this.#directory.lock();
+    await resumeProcesses(this.#status(record), requireCgroup(record, this.#cgroupOf(record)));
+  }
+
+  /** Ids of all its processes in this pid namespace; none when it has stopped. */
+  async processes(): Promise<readonly number[]> {
+    const record = this.#freshRecord();
+    if (this.#status(record) === "stopped") return [];
+    return requireCgroup(record, this.#cgroupOf(record)).processes();
+  }
+
+  /**
+   * Changes the limits that are given and no others.
+   *
+   * @throws RunletError `ERR_RUNLET_STATE` when it has stopped; with the pointer of the field whose value is refused.
+   */
+  async update(resources: LinuxResources): Promise<void> {
+    const record = this.#freshRecord();
+    using _lock = await this.#directory.lock();
+    const updated = await updateLimits({
+      record,
+      status: this.#status(record),
+      cgroup: requireCgroup(record, this.#cgroupOf(record)),
+      resources,
+    });
+    this.#directory.write(updated);
+    this.#record = updated;
+  }
+
+  /** What it uses, in the shape of runc's `events --stats`. @throws RunletError `ERR_RUNLET_STATE` when it has stopped. */
+  async stats(): Promise<CgroupStats> {
+    const record = this.#freshRecord();
+    requireProcesses(this.#status(record));
+    return requireCgroup(record, this.#cgroupOf(record)).stats();
+  }
+
+  /** Yields what happens in its control group until that goes away or `signal` fires. */
+  async *events(signal?: AbortSignal): AsyncGenerator<CgroupEvent, void, void> {
+    const record = this.#freshRecord();
+    yield* requireCgroup(record, this.#cgroupOf(record)).events(signal);
   }
 
   /**

@@ -20,6 +20,8 @@ export interface ContainerRequest {
   readonly loaded: LoadedConfig;
   readonly plan: Plan;
   readonly cgroup: Cgroup | null;
+  /** Those of the config's annotations that may act. */
+  readonly actingAnnotations: Readonly<Record<string, string>>;
   readonly options: CreateOptions;
   readonly directory: StateDirectory;
   readonly isRootless: boolean;
@@ -122,6 +124,7 @@ async function createProcess({ request, stdio, directoryFd, undo, onProcess }: P
     plan,
     spec: loaded.spec,
     bundleHostPath: loaded.bundleHostPath,
+    actingAnnotations: request.actingAnnotations,
     cgroup,
     directoryFd,
     fds: [...stdio.fds, ...preserved],

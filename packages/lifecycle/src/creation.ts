@@ -7,14 +7,12 @@ import {
   type ChildExit,
   type ChildProcess,
   createMemoryFile,
-  getResourceLimit,
   listenUnix,
   openPidfd,
   receiveMessage,
   SOCK_SEQPACKET,
   sendMessage,
   sendSignal,
-  setResourceLimit,
   socketpair,
   startHelper,
   waitPidfd,
@@ -37,6 +35,8 @@ export interface CreationRequest {
   readonly plan: Plan;
   readonly spec: Spec;
   readonly bundleHostPath: string;
+  /** Those of the config's annotations that may act. */
+  readonly actingAnnotations: Readonly<Record<string, string>>;
   readonly cgroup: Cgroup | null;
   /** Directory of the container's state; stays the caller's. */
   readonly directoryFd: number;
@@ -182,7 +182,7 @@ export class Creator implements AsyncDisposable {
         await this.#request.cgroup?.create({
           pid,
           resources: this.#request.spec.linux?.resources ?? {},
-          annotations: this.#request.spec.annotations ?? {},
+          annotations: this.#request.actingAnnotations,
         });
         return await this.#request.cgroup?.apply(this.#request.spec.linux?.resources);
       case "writeIdMappings":
@@ -191,11 +191,6 @@ export class Creator implements AsyncDisposable {
         return this.#netDevices.move(pid, operation);
       case "setOomScoreAdj":
         return writeOomScoreAdj(pid, operation);
-      case "raiseRlimit": {
-        const limit = getResourceLimit(pid, operation.resource);
-        if (limit.hard < operation.hard) setResourceLimit(pid, operation.resource, { ...limit, hard: operation.hard });
-        return;
-      }
       case "hook":
         return await runHook(operation, this.hookState("creating"));
       default:

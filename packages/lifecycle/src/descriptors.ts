@@ -80,8 +80,10 @@ function openNamespace({ hostPath, type, from }: Extract<Descriptor, { kind: "na
   }
 }
 
-function openTree(descriptor: Extract<Descriptor, { kind: "tree" }>, fds: readonly number[]): number {
-  const { hostPath, recursive, idmapSlot, from } = descriptor;
+type TreeDescriptor = Extract<Descriptor, { kind: "tree" }>;
+
+function openTree(descriptor: TreeDescriptor, fds: readonly number[]): number {
+  const { hostPath, recursive, idmapSlot } = descriptor;
   let treeFd: number | undefined;
   try {
     treeFd = cloneTree(hostPath, recursive);
@@ -91,19 +93,24 @@ function openTree(descriptor: Extract<Descriptor, { kind: "tree" }>, fds: readon
   } catch (cause) {
     if (treeFd !== undefined) closeSync(treeFd);
     if (!(cause instanceof SyscallError)) throw cause;
-    const isMapping = cause.syscall === "mount_setattr";
-    throw new RunletError(
-      "ERR_RUNLET_MOUNT",
-      `the source ${quote(hostPath)} cannot be ${isMapping ? "id-mapped" : "bound"}`,
-      {
-        pointer: from,
-        syscall: cause.syscall,
-        errno: cause.code,
-        hint: isMapping
-          ? "not every file system can be id-mapped, and a tree can be only once"
-          : "a relative source is relative to the bundle; it must exist on the host",
-        cause,
-      },
-    );
+    throw explainTree(descriptor, cause);
   }
+}
+
+function explainTree({ hostPath, from }: TreeDescriptor, cause: SyscallError): RunletError {
+  const facts = { pointer: from, syscall: cause.syscall, errno: cause.code, cause };
+  if (from === "/root/path") {
+    const message = `the root filesystem ${quote(hostPath)} cannot be used: ${errnoMessage(cause.code)}`;
+    return new RunletError("ERR_RUNLET_ROOTFS", message, facts);
+  }
+  if (cause.syscall === "open_tree") {
+    return new RunletError("ERR_RUNLET_MOUNT", `the source ${quote(hostPath)} cannot be bound`, {
+      ...facts,
+      hint: "a relative source is relative to the bundle; it must exist on the host",
+    });
+  }
+  return new RunletError("ERR_RUNLET_MOUNT", `the source ${quote(hostPath)} cannot be id-mapped`, {
+    ...facts,
+    hint: "not every file system can be id-mapped, and a tree can be only once",
+  });
 }

@@ -1,5 +1,6 @@
 export { Container } from "./container.ts";
 export { checkContainerId } from "./container-id.ts";
+export { features } from "./features.ts";
 export type {
   ContainerState,
   ContainerStatus,

@@ -95,4 +95,6 @@ export interface ContainerState {
   /** Name of the user who created it. */
   readonly owner: string;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Present on a stopped container whose memory limit has killed a process. */
+  readonly oomKilled?: boolean;
 }

@@ -4,6 +4,7 @@ import { type Cgroup, type CgroupManager, cgroupFromState, cgroupManager } from 
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import { type CompileCgroup, compile, type Plan } from "@runlet/plan";
 import type { Spec } from "@runlet/spec";
+import { selectAnnotations, warnOfAnnotations } from "./annotations.ts";
 import { type LoadedConfig, loadConfig } from "./config.ts";
 import { Container } from "./container.ts";
 import { checkContainerId } from "./container-id.ts";
@@ -59,7 +60,10 @@ export class Runtime {
     const plan = this.#compile(id, loaded, cgroup, options);
     makeRoot(this.root);
     const directory = new StateDirectory(this.root, id);
-    const request = { id, loaded, plan, cgroup, options, directory, isRootless: this.isRootless, warn: this.#warn };
+    const actingAnnotations = selectAnnotations(loaded.spec, this.#options.allowedAnnotations ?? []);
+    const { isRootless } = this;
+    const warn = this.#warn;
+    const request = { id, loaded, plan, cgroup, actingAnnotations, options, directory, isRootless, warn };
     return await createContainer(request);
   }
 
@@ -148,6 +152,9 @@ export class Runtime {
       noNewKeyring,
       preserveFds,
     });
+    if (cgroup?.driver === "systemd") {
+      for (const warning of warnOfAnnotations(spec, this.#options.allowedAnnotations ?? [])) this.#warn(warning);
+    }
     const found = [...(plan.warnings ?? []), ...(cgroup?.warnings(spec.linux?.resources) ?? [])];
     // What the validator says entry by entry, the plan says of the whole.
     const isCovered = (pointer = "") => found.some((other) => pointer.startsWith(`${other.pointer}/`));

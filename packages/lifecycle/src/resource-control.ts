@@ -1,0 +1,88 @@
+import type { Cgroup } from "@runlet/cgroups";
+import { RunletError } from "@runlet/errors";
+import type { LinuxResources } from "@runlet/spec";
+import type { ContainerStatus } from "./options.ts";
+import type { StateRecord } from "./state-record.ts";
+
+/**
+ * The control group of a container, for what cannot be done without one.
+ *
+ * @throws RunletError `ERR_RUNLET_CGROUP` when it has none, or somebody has removed it.
+ */
+export function requireCgroup(record: StateRecord, cgroup: Cgroup | null): Cgroup {
+  if (cgroup === null) {
+    throw new RunletError("ERR_RUNLET_CGROUP", `container ${record.id} has no control group of its own`, {
+      hint: "it was created with control groups disabled, or on a host that has none",
+    });
+  }
+  if (!cgroup.exists()) {
+    throw new RunletError("ERR_RUNLET_CGROUP", `the control group of container ${record.id} is gone`, {
+      hint: "something else has removed it: delete the container and create it again",
+      details: { paths: record.cgroup_paths },
+    });
+  }
+  return cgroup;
+}
+
+/** @throws RunletError `ERR_RUNLET_STATE` ("container not running") for a container without processes. */
+export function requireProcesses(status: ContainerStatus): void {
+  if (status !== "stopped" && status !== "creating") return;
+  throw new RunletError("ERR_RUNLET_STATE", `container not running: ${status}`, {
+    hint: "`runlet state` says where a container is in its life",
+  });
+}
+
+/** Freezes the processes of a container that is created or running. */
+export async function pauseProcesses(status: ContainerStatus, cgroup: Cgroup): Promise<void> {
+  if (status !== "running" && status !== "created") {
+    throw new RunletError("ERR_RUNLET_STATE", `container not running or created: ${status}`);
+  }
+  await cgroup.freeze();
+}
+
+/** Thaws the processes of a paused container. */
+export async function resumeProcesses(status: ContainerStatus, cgroup: Cgroup): Promise<void> {
+  // A created container can be paused, and stays `created` all the same.
+  if (status !== "paused" && !cgroup.isFrozen()) {
+    throw new RunletError("ERR_RUNLET_STATE", `container not paused: ${status}`);
+  }
+  await cgroup.thaw();
+}
+
+/** What {@link updateLimits} changes. */
+export interface LimitUpdate {
+  readonly record: StateRecord;
+  readonly status: ContainerStatus;
+  readonly cgroup: Cgroup;
+  readonly resources: LinuxResources;
+}
+
+/**
+ * Changes the limits that are given and no others.
+ *
+ * @returns the record with the new limits in its config.
+ */
+export async function updateLimits({ record, status, cgroup, resources }: LimitUpdate): Promise<StateRecord> {
+  requireProcesses(status);
+  await cgroup.update(resources);
+  const { linux = {} } = record.config;
+  return {
+    ...record,
+    config: { ...record.config, linux: { ...linux, resources: merge(linux.resources ?? {}, resources) } },
+  };
+}
+
+/** Section by section, the new values over the old ones. */
+function merge(before: LinuxResources, change: LinuxResources): LinuxResources {
+  const merged: Record<string, unknown> = { ...before };
+  for (const [section, value] of Object.entries(change)) {
+    const old = merged[section];
+    const isSection = isObject(old) && isObject(value);
+    merged[section] = isSection ? { ...old, ...value } : value;
+  }
+  return merged as LinuxResources;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

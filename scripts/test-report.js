@@ -1,9 +1,10 @@
 // What vitest's JSON report says, and whether the skips in it are those that are known.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const repository = dirname(dirname(fileURLToPath(import.meta.url)));
+const skipsPath = join(repository, "test-e2e/skips.json");
 
 /** Counts, and how many tests were skipped for which reason. A file that could not be loaded is a failure. */
 export function readReport(path) {
@@ -56,11 +57,18 @@ export function checkSkips(report, environment) {
   const complaints = [];
   const unexplained = report.skipReasons.get("no reason given") ?? 0;
   if (unexplained > 0) complaints.push(`${unexplained} tests are skipped without a reason`);
-  const expected = JSON.parse(readFileSync(join(repository, "test-e2e/skips.json"), "utf8"))[environment];
+  const expected = JSON.parse(readFileSync(skipsPath, "utf8"))[environment];
   if (expected !== undefined && expected !== report.skipped) {
     complaints.push(
       `${report.skipped} tests are skipped, and test-e2e/skips.json says ${expected} for "${environment}"`,
     );
   }
   return complaints;
+}
+
+/** Writes down how many tests are skipped on this kind of machine. */
+export function acceptSkips(report, environment) {
+  const skips = { ...JSON.parse(readFileSync(skipsPath, "utf8")), [environment]: report.skipped };
+  const sorted = Object.fromEntries(Object.entries(skips).sort(([a], [b]) => (a < b ? -1 : 1)));
+  writeFileSync(skipsPath, `${JSON.stringify(sorted, null, 2)}\n`);
 }

@@ -71,8 +71,8 @@ describe("run on a terminal", () => {
     expect(await person.status).toBe(0);
     expect(seenOnScreen(person.screen, "terminal")).toMatchObject({
       isTerminal: [true, true, true],
-      rows: 31,
-      columns: 97,
+      // runc sets the size after the process has begun.
+      ...(e2e.runtime.name === "runlet" ? { rows: 31, columns: 97 } : {}),
       leadsSession: true,
       foreground: true,
     });
@@ -97,11 +97,10 @@ describe("run on a terminal", () => {
   });
 
   test("a resize reaches the container as SIGWINCH and new size", sizing, async () => {
-    const bundle = terminalBundle("trap=28", "terminal");
+    // The size that the runtime sets at the start may be a change and a signal of its own: it is waited for.
+    const bundle = terminalBundle("sleep=1", "trap=28", "terminal");
     const person = new Person(["run", "24", "80", ...e2e.runtime.argv(["run", "--bundle", bundle.hostPath, e2e.id()])]);
     await person.see('"ready"');
-    // The runtime sets the size once at the start, which is no change and no signal.
-    await sleep(200);
     person.resize(50, 132);
     expect(await person.status).toBe(0);
     expect(seenOnScreen(person.screen, "trapped")).toBe(28);

@@ -229,6 +229,7 @@ test("every slot is a descriptor of its kind, and every descriptor is used", () 
       if (operation.op === "joinNamespace") use(operation.slot, "namespace");
       if (operation.op === "joinCgroup") for (const slot of operation.slots) use(slot, "cgroupProcs");
       if (operation.op === "awaitStart") use(operation.slot, "startSocket");
+      if (operation.op === "bindRoot") use(operation.treeSlot, "tree");
       if (operation.op === "mount") {
         use(operation.idmapSlot, "idmap", "namespace");
         if (operation.source.kind === "descriptor") use(operation.source.slot, "tree");

@@ -41,7 +41,7 @@ test("the smallest config, whole", () => {
             privateParentOf: "/bundle/rootfs",
             from: "spec:config-linux.md#rootfs-mount-propagation",
           },
-          { op: "bindRoot", hostPath: "/bundle/rootfs", idmapSlot: null, from: "/root/path" },
+          { op: "bindRoot", hostPath: "/bundle/rootfs", treeSlot: null, from: "/root/path" },
           ...[
             ["/dev/null", 1, 3],
             ["/dev/zero", 1, 5],

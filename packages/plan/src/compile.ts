@@ -59,7 +59,7 @@ function phasesOf(context: Context): readonly Phase[] {
   const privileges = privilegeOperations(context);
   return [
     { name: "beforeClone", operations: [...createCgroupFirst(context), cloneOperation(context)] },
-    { name: "inNamespaces", operations: inNamespaces(context) },
+    { name: "inNamespaces", operations: [...rlimits.raise, ...inNamespaces(context)] },
     {
       name: "afterPivot",
       operations: [
@@ -68,7 +68,6 @@ function phasesOf(context: Context): readonly Phase[] {
         ...sysctlOperations(context),
         ...schedulingOperations(context),
         ...labelOperations(context),
-        ...rlimits.raise,
         ...privileges.created,
       ],
     },

@@ -43,6 +43,11 @@ export function isInUserNamespace(context: Context): boolean {
   return context.host.isInUserNamespace || hasNamespace(context, "user");
 }
 
+/** Whether the parent has to open what is bound, and may: it has the host's privileges and the container's root has not. */
+export function mayOpenTrees(context: Context): boolean {
+  return hasNamespace(context, "user") && context.host.euid === 0;
+}
+
 /** The slot of a descriptor, which is added to the plan unless an equal one is there. */
 export function addDescriptor(context: Context, descriptor: Descriptor): Slot {
   const text = JSON.stringify({ ...descriptor, from: "" });

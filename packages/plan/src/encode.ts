@@ -102,7 +102,7 @@ const fieldEncoders: { readonly [Name in HelperOperationName]: FieldEncoder<Name
   setRootPropagation: (writer, { propagation, privateParentOf }) => {
     writer.list(propagationCalls(propagation), (flags) => writer.u32(flags)).optionalText(privateParentOf);
   },
-  bindRoot: (writer, { hostPath, idmapSlot }, fdOf) => writer.text(hostPath).u32(fdOf(idmapSlot)),
+  bindRoot: (writer, { hostPath, treeSlot }, fdOf) => writer.text(hostPath).u32(fdOf(treeSlot)),
   openRoot: (writer, { hostPath }) => writer.text(hostPath),
   mount: encodeMount,
   remount: (writer, { containerPath, attributes, recursiveAttributes, propagation }) => {

@@ -17,6 +17,7 @@ beforeClone
   clone                     parent  mount pid network ipc uts into cgroup                         /linux/namespaces
 
 inNamespaces
+  raiseRlimit               init    RLIMIT_NOFILE 1024                                            /process/rlimits/0
   newSession                init                                                                  spec:runtime.md#lifecycle
   joinSessionKeyring        init    _ses.box                                                      spec:runtime.md#lifecycle
   unshare                   init    cgroup                                                        /linux/namespaces/5
@@ -64,7 +65,6 @@ inNamespaces
 
 afterPivot
   setHostname               init    runlet                                                        /hostname
-  raiseRlimit               init    RLIMIT_NOFILE 1024                                            /process/rlimits/0
   setNoNewPrivileges        init                                                                  /process/noNewPrivileges
   lookUpHome                init    uid 0                                                         spec:config.md#process
   dropBoundingCapabilities  init    all but CAP_KILL CAP_NET_BIND_SERVICE CAP_AUDIT_WRITE         /process/capabilities
@@ -103,7 +103,7 @@ describe("what every field becomes is said in a line", () => {
     "setIoPriority  init  class 2 priority 4  /process/ioPriority",
     "setMemoryPolicy  init  mode 0x8002, nodes 0x1  /linux/memoryPolicy",
     'setLabel  init  apparmor/exec "exec box"  /process/apparmorProfile',
-    "raiseRlimit  parent  RLIMIT_NOFILE 2048  /process/rlimits/0",
+    "raiseRlimit  init  RLIMIT_NOFILE 2048  /process/rlimits/0",
     "setUser  init  1:2, groups 3, umask 027  /process/user",
     "setOomScoreAdj  parent  100  /process/oomScoreAdj",
     "makeDirectory  init  /work  /process/cwd",

@@ -1,6 +1,6 @@
 import { quote, RunletError } from "@runlet/errors";
 import { cgroupMountOperations } from "./cgroup-mounts.ts";
-import { addDescriptor, type Context, hasNamespace, isCreated, isInUserNamespace } from "./context.ts";
+import { addDescriptor, type Context, isCreated, isInUserNamespace, mayOpenTrees } from "./context.ts";
 import { copyMappings } from "./id-mappings.ts";
 import {
   isBind,
@@ -123,11 +123,6 @@ function readonlyCgroups(
   const below = cleanPath(`${containerPath}/${cgroupHostPath.slice(hostPath.length)}`);
   if (requests.some((other) => other.containerPath === below)) return [];
   return [{ op: "makePathReadonly", containerPath: below, from: pointer }];
-}
-
-/** Whether the parent has to open what is bound, and may: it has the host's privileges and the container's root has not. */
-function mayOpenTrees(context: Context): boolean {
-  return hasNamespace(context, "user") && context.host.euid === 0;
 }
 
 function filesystemMount(context: Context, request: MountRequest, attributes: MountAttributes): Mount {

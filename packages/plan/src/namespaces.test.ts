@@ -116,7 +116,7 @@ describe("the root file system", () => {
   test("is a mount of its own and pivoted to in a new mount namespace", () => {
     const plan = planOf();
     expect(operationsOf(plan, "bindRoot")).toEqual([
-      { op: "bindRoot", hostPath: "/bundle/rootfs", idmapSlot: null, from: "/root/path" },
+      { op: "bindRoot", hostPath: "/bundle/rootfs", treeSlot: null, from: "/root/path" },
     ]);
     expect(operationsOf(plan, "enterRoot")[0]?.method).toBe("pivot");
   });

@@ -177,8 +177,11 @@ export interface SetRootPropagation extends Base {
 export interface BindRoot extends Base {
   readonly op: "bindRoot";
   readonly hostPath: string;
-  /** `MOUNT_ATTR_IDMAP` of the root, where asked: the slot of a user namespace. */
-  readonly idmapSlot: Slot | null;
+  /**
+   * The tree that the parent opened, where the container's root may be nobody to the directories that lead to it: it is
+   * attached over the host's root, which hides nothing from a process whose root that is. Null: a bind over itself.
+   */
+  readonly treeSlot: Slot | null;
 }
 
 /**
@@ -343,13 +346,12 @@ export interface NewSession extends Base {
 }
 
 /**
- * `raiseRlimit`: lifts a hard limit that is lower than the config's while the process has CAP_SYS_RESOURCE; `setRlimit`
- * then only lowers, which needs no privilege, as the last thing before `exec`.
+ * `raiseRlimit`: lifts a hard limit that is lower than the config's, first of all, while the helper has the caller's
+ * CAP_SYS_RESOURCE, which a user namespace would take; `setRlimit` then only lowers, which needs no privilege, as the last
+ * thing before `exec`.
  */
 export interface RaiseRlimit extends Base {
   readonly op: "raiseRlimit";
-  /** The parent calls prlimit64(2) where the process is in a user namespace: CAP_SYS_RESOURCE is the host's. Default `init`. */
-  readonly by?: "parent" | "init";
   readonly name: string;
   readonly resource: number;
   readonly hard: bigint;
@@ -582,7 +584,10 @@ export type Descriptor = Base &
         readonly uidMappings: readonly IdMapping[];
         readonly gidMappings: readonly IdMapping[];
       }
-    /** A detached clone of a tree of the host, for a source that the container's root user may not reach. */
+    /**
+     * A detached clone of a tree of the host, for a source that the container's root user may not reach. It is a slave of the
+     * host's, as it would be in a mount namespace of the container's user namespace.
+     */
     | {
         readonly kind: "tree";
         readonly hostPath: string;
@@ -623,7 +628,6 @@ export function isParentOperation(operation: Operation): boolean {
     case "moveNetDevice":
       return true;
     case "setOomScoreAdj":
-    case "raiseRlimit":
       return operation.by === "parent";
     case "hook":
       return operation.kind !== "createContainer" && operation.kind !== "startContainer";

@@ -4,6 +4,7 @@ import type { PropagationFlag } from "./kernel.ts";
 import { propagationOf } from "./mount-options.ts";
 import type { SetPropagation, SetRootPropagation } from "./operation.ts";
 import { specRules } from "./pointer.ts";
+import { isRootOpened } from "./root.ts";
 
 const pointer = "/linux/rootfsPropagation";
 
@@ -23,7 +24,7 @@ export function inheritedPropagation(context: Context): SetRootPropagation[] {
     {
       op: "setRootPropagation",
       propagation: keepsForm && flags !== undefined ? flags : ["MS_SLAVE", "MS_REC"],
-      privateParentOf: context.rootHostPath,
+      privateParentOf: isRootOpened(context) ? "/" : context.rootHostPath,
       from: flags === undefined ? specRules.rootfsPropagation : pointer,
     },
   ];

@@ -12,10 +12,9 @@ test("the hard limit is raised with privilege, the limits are set last of all", 
     { type: "RLIMIT_AS", soft: 0, hard: 18446744073709551615n },
   );
   expect(operationsOf(plan, "raiseRlimit")).toEqual([
-    { op: "raiseRlimit", by: "init", name: "RLIMIT_NOFILE", resource: 7, hard: 1048576n, from: "/process/rlimits/0" },
+    { op: "raiseRlimit", name: "RLIMIT_NOFILE", resource: 7, hard: 1048576n, from: "/process/rlimits/0" },
     {
       op: "raiseRlimit",
-      by: "init",
       name: "RLIMIT_AS",
       resource: 9,
       hard: 18446744073709551615n,

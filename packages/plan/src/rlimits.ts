@@ -1,12 +1,12 @@
 import { quote, RunletError } from "@runlet/errors";
 import { rlimitTypes } from "@runlet/spec";
-import { type Context, isInUserNamespace } from "./context.ts";
+import type { Context } from "./context.ts";
 import type { RaiseRlimit, SetRlimit } from "./operation.ts";
 import { pointerTo } from "./pointer.ts";
 
 /** The limits of the process in two steps. */
 export interface RlimitOperations {
-  /** Hard limits up, while there is the privilege for it. */
+  /** Hard limits up, first of all. */
   readonly raise: readonly RaiseRlimit[];
   /** The limits themselves, last of all: a low one must not hit the helper. */
   readonly set: readonly SetRlimit[];
@@ -15,7 +15,6 @@ export interface RlimitOperations {
 /** @throws RunletError `ERR_RUNLET_PROCESS` for a resource that is not known, is listed twice, or whose soft limit is above the hard one. */
 export function rlimitOperations(context: Context): RlimitOperations {
   const seen = new Set<string>();
-  const by = isInUserNamespace(context) ? "parent" : "init";
   const set = (context.process.rlimits ?? []).map((rlimit, index): SetRlimit => {
     const from = pointerTo("process", "rlimits", index);
     const name = rlimit.type;
@@ -39,7 +38,7 @@ export function rlimitOperations(context: Context): RlimitOperations {
     return { op: "setRlimit", name, resource, soft, hard, from };
   });
   const raise = set.map(
-    ({ name, resource, hard, from }): RaiseRlimit => ({ op: "raiseRlimit", by, name, resource, hard, from }),
+    ({ name, resource, hard, from }): RaiseRlimit => ({ op: "raiseRlimit", name, resource, hard, from }),
   );
   return { raise, set };
 }

@@ -1,4 +1,4 @@
-import { type Context, hasNamespace, isCreated } from "./context.ts";
+import { addDescriptor, type Context, hasNamespace, isCreated, mayOpenTrees } from "./context.ts";
 import type { EnterRoot, MakePathReadonly, MaskPath, Operation } from "./operation.ts";
 import { cleanPath } from "./path.ts";
 import { pointerTo } from "./pointer.ts";
@@ -7,9 +7,15 @@ import { pointerTo } from "./pointer.ts";
 export function holdRoot(context: Context): Operation {
   const hostPath = context.rootHostPath;
   const from = "/root/path";
-  return hasNamespace(context, "mount")
-    ? { op: "bindRoot", hostPath, idmapSlot: null, from }
-    : { op: "openRoot", hostPath, from };
+  if (!hasNamespace(context, "mount")) return { op: "openRoot", hostPath, from };
+  if (!isRootOpened(context)) return { op: "bindRoot", hostPath, treeSlot: null, from };
+  const treeSlot = addDescriptor(context, { kind: "tree", hostPath, recursive: true, from });
+  return { op: "bindRoot", hostPath, treeSlot, from };
+}
+
+/** Whether the parent opens the root's tree. What is moved to `/` later has to be somewhere else before. */
+export function isRootOpened(context: Context): boolean {
+  return mayOpenTrees(context) && isCreated(context, "mount") && context.options.noPivot !== true;
 }
 
 /**

@@ -25,13 +25,13 @@ static napi_value open_tree_export(napi_env env, napi_callback_info info) {
   return result_value(env, syscall(SYS_open_tree, AT_FDCWD, path, flags));
 }
 
-/* mountSetattr(fd, flags, set, clear, userNamespaceFd): 0 | -errno */
+/* mountSetattr(fd, flags, set, propagation, userNamespaceFd): 0 | -errno */
 static napi_value mount_setattr_export(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   int fd = arg_int(&args, 0);
   uint32_t flags = (uint32_t)arg_int64(&args, 1);
   struct mount_attributes attributes = {.attr_set = (uint64_t)arg_int64(&args, 2)};
-  attributes.attr_clr = (uint64_t)arg_int64(&args, 3);
+  attributes.propagation = (uint64_t)arg_int64(&args, 3);
   attributes.userns_fd = (uint64_t)arg_int64(&args, 4);
   if (args_failed(&args)) return NULL;
   return result_value(env, syscall(SYS_mount_setattr, fd, "", flags | AT_EMPTY_PATH, &attributes, sizeof attributes));

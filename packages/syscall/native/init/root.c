@@ -43,17 +43,18 @@ result open_root(struct init *init, struct cursor *fields) {
 
 result bind_root(struct init *init, struct cursor *fields) {
   const char *host_path = read_text(fields);
-  int userns_fd = (int)read_u32(fields);
+  int tree_fd = (int)read_u32(fields);
   CHECK_FIELDS(init, fields);
   result status = open_null(init);
   if (status < 0) return status;
+  if (tree_fd >= 0) {
+    init->root_fd = tree_fd;
+    int host_root CLEANUP_FD = (int)TRY(init, "open", "/", KERNEL(openat, AT_FDCWD, "/", O_PATH_ | O_DIRECTORY | O_CLOEXEC, 0));
+    return attach(init, tree_fd, host_root, host_path);
+  }
   int below CLEANUP_FD = (int)TRY(init, "open", host_path, KERNEL(openat, AT_FDCWD, host_path, O_PATH_ | O_DIRECTORY | O_CLOEXEC, 0));
   init->root_fd = (int)TRY(init, "open_tree", host_path,
                            KERNEL(open_tree, below, "", AT_EMPTY_PATH | AT_RECURSIVE_ | OPEN_TREE_CLONE_ | O_CLOEXEC));
-  if (userns_fd >= 0) {
-    struct mount_attr_ change = {.attr_set = MOUNT_ATTR_IDMAP_, .userns_fd = (uint64_t)userns_fd};
-    TRY(init, "mount_setattr", host_path, KERNEL(mount_setattr, init->root_fd, "", AT_EMPTY_PATH, &change, sizeof change));
-  }
   return attach(init, init->root_fd, below, host_path);
 }
 

@@ -1,5 +1,6 @@
 import { type ErrorDetails, quote, RunletError } from "@runlet/errors";
-import { closeFd, fileTypes, lstatIfExists, mkdirat, openat, openFlags, type Place } from "@runlet/syscall";
+import { closeFd, fileTypes, fstat, lstatIfExists, mkdirat, openat, openFlags, type Place } from "@runlet/syscall";
+import type { FileQueue } from "./file-queue.ts";
 import { removeTree } from "./remove-tree.ts";
 import { errnoOf, isErrno, isParent, joinPath, type RootDirectory, splitPath } from "./root-directory.ts";
 import type { UnpackLimits } from "./unpack-limits.ts";
@@ -7,10 +8,21 @@ import type { UnpackLimits } from "./unpack-limits.ts";
 const { O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY } = openFlags;
 /** Descriptors of parents that are kept open: archives list a directory's files one after the other. */
 const maxOpenParents = 64;
+const maxRetired = 256;
+const slash = 0x2f;
+const dot = 0x2e;
 
 /** A name below a directory that lies in the root filesystem. */
 export interface TargetPlace extends Place {
   readonly path: Buffer;
+  /** Device and inode of the directory. */
+  readonly directoryId: string;
+}
+
+/** An open directory. */
+interface Parent {
+  readonly fd: number;
+  readonly id: string;
 }
 
 /**
@@ -21,11 +33,24 @@ export class UnpackTarget {
   readonly #root: RootDirectory;
   readonly #limits: UnpackLimits;
   /** Parents by their path's bytes. Holds only as long as no directory or link is removed. */
-  readonly #parents = new Map<string, number>();
+  readonly #parents = new Map<string, Parent>();
+  /** Parents that are no longer looked up, but may be in use by files that are being made. */
+  #retired: number[] = [];
+  readonly #rootParent: Parent;
+  /** The last entry's parent, as the archive wrote it. */
+  #last: { readonly path: Buffer; readonly parent: Parent } | undefined;
+  /** Every name in the paths of `#parents`. */
+  readonly #parentNames = new Set<string>();
+  readonly #queue: Pick<FileQueue, "settle" | "isPendingName">;
 
-  constructor(root: RootDirectory, limits: UnpackLimits) {
+  /**
+   * @param queue - files that are being made; settled before anything is removed, or a descriptor closed.
+   */
+  constructor(root: RootDirectory, limits: UnpackLimits, queue: Pick<FileQueue, "settle" | "isPendingName">) {
     this.#root = root;
     this.#limits = limits;
+    this.#queue = queue;
+    this.#rootParent = { fd: root.fd, id: idOf(root.fd) };
   }
 
   get rootFd(): number {
@@ -34,8 +59,21 @@ export class UnpackTarget {
 
   /** Closes what is open; not the root. */
   close(): void {
-    for (const fd of this.#parents.values()) closeFd(fd);
+    this.#closeAllRetired();
+    for (const { fd } of this.#parents.values()) closeFd(fd);
     this.#parents.clear();
+  }
+
+  /** Closes descriptors that nothing looks up any more, once there are many. To be called between two entries. */
+  closeRetired(): void {
+    if (this.#retired.length <= maxRetired) return;
+    this.#queue.settle();
+    this.#closeAllRetired();
+  }
+
+  #closeAllRetired(): void {
+    for (const fd of this.#retired) closeFd(fd);
+    this.#retired = [];
   }
 
   /**
@@ -63,40 +101,72 @@ export class UnpackTarget {
    * @throws RunletError `ERR_RUNLET_ARCHIVE` where something on the way is no directory.
    */
   place(components: readonly Buffer[]): TargetPlace {
-    const path = components[components.length - 1];
-    if (path === undefined) throw new Error("the root has no parent");
-    if (components.length === 1) return { dirFd: this.#root.fd, path };
-    const parent = joinPath(components.slice(0, -1));
-    const key = parent.toString("latin1");
-    let dirFd = this.#parents.get(key);
-    if (dirFd === undefined) {
-      dirFd = this.#openParent(parent);
-      if (this.#parents.size >= maxOpenParents) this.#closeOldest();
-      this.#parents.set(key, dirFd);
-    }
-    return { dirFd, path };
+    return this.#placeIn(components, (parent) => this.#openParent(parent)) ?? unreachable();
   }
 
   /** As {@link place}, but makes nothing. @returns undefined if there is no such directory. */
   placeIfExists(components: readonly Buffer[]): TargetPlace | undefined {
-    const path = components[components.length - 1];
-    if (path === undefined) throw new Error("the root has no parent");
-    if (components.length === 1) return { dirFd: this.#root.fd, path };
-    const parent = joinPath(components.slice(0, -1));
-    const key = parent.toString("latin1");
-    const known = this.#parents.get(key);
-    if (known !== undefined) return { dirFd: known, path };
-    const dirFd = this.#root.openIfExists(parent, O_PATH | O_DIRECTORY);
-    if (dirFd === undefined) return undefined;
-    if (this.#parents.size >= maxOpenParents) this.#closeOldest();
-    this.#parents.set(key, dirFd);
-    return { dirFd, path };
+    return this.#placeIn(components, (parent) => this.#root.openIfExists(parent, O_PATH | O_DIRECTORY));
   }
 
-  /** Removes whatever is at a place. */
-  remove(place: TargetPlace): void {
+  /**
+   * The place of a path whose directory is that of the last one, which most are.
+   *
+   * @returns undefined if it is another directory, or the path is not a plain one.
+   */
+  placeBesideLast(path: Buffer): TargetPlace | undefined {
+    if (this.#last === undefined || path.length > this.#limits.pathBytes) return undefined;
+    const { path: directory, parent } = this.#last;
+    const start = directory.length;
+    if (path.length <= start || path.lastIndexOf(slash) !== start - 1) return undefined;
+    if (path.compare(directory, 0, start, 0, start) !== 0) return undefined;
+    const name = path.subarray(start);
+    if (name[0] === dot && (name.length === 1 || isParent(name))) return undefined;
+    return { dirFd: parent.fd, path: name, directoryId: parent.id };
+  }
+
+  /** Whether a directory that was looked up may have this name in its path, so that a file of the name could replace it. */
+  isOnTheWay(name: Buffer): boolean {
+    return this.#parentNames.has(name.toString("latin1"));
+  }
+
+  /** Remembers where a path led, for {@link placeBesideLast}. */
+  remember(path: Buffer, place: TargetPlace): void {
+    const end = path.lastIndexOf(slash) + 1;
+    this.#last = { path: path.subarray(0, end), parent: { fd: place.dirFd, id: place.directoryId } };
+  }
+
+  #placeIn(components: readonly Buffer[], open: (parent: Buffer) => number | undefined): TargetPlace | undefined {
+    const path = components[components.length - 1];
+    if (path === undefined) throw new Error("the root has no parent");
+    if (components.length === 1) return { dirFd: this.#root.fd, path, directoryId: this.#rootParent.id };
+    const parentPath = joinPath(components.slice(0, -1));
+    const key = parentPath.toString("latin1");
+    let parent = this.#parents.get(key);
+    if (parent === undefined) {
+      const names = components.slice(0, -1).map((component) => component.toString("latin1"));
+      if (names.some((name) => this.#queue.isPendingName(name))) this.#queue.settle();
+      const fd = open(parentPath);
+      if (fd === undefined) return undefined;
+      parent = { fd, id: idOf(fd) };
+      if (this.#parents.size >= maxOpenParents) this.#forget();
+      this.#parents.set(key, parent);
+      for (const name of names) this.#parentNames.add(name);
+    }
+    return { dirFd: parent.fd, path, directoryId: parent.id };
+  }
+
+  /** Removes whatever is at a place, after pending files were made. */
+  remove(place: Place): void {
+    this.#queue.settle();
+    this.removeSettled(place);
+  }
+
+  /** Removes whatever is at a place while nothing is pending, or what is pending stands still. */
+  removeSettled(place: Place): void {
     const removed = removeTree(place);
-    if (removed === "directory" || removed === "link") this.#forget(place.dirFd);
+    // Any path may lead elsewhere now.
+    if (removed === "directory" || removed === "link") this.#forget();
   }
 
   /**
@@ -130,7 +200,7 @@ export class UnpackTarget {
   #openLinkedDirectory(place: TargetPlace): number | undefined {
     const status = lstatIfExists(place);
     if (status === undefined || (status.mode & fileTypes.S_IFMT) !== fileTypes.S_IFLNK) return undefined;
-    for (const [key, fd] of this.#parents) {
+    for (const [key, { fd }] of this.#parents) {
       if (fd !== place.dirFd) continue;
       const path = Buffer.concat([Buffer.from(`${key}/`, "latin1"), place.path]);
       return this.#root.openIfExists(path, O_RDONLY | O_DIRECTORY);
@@ -149,22 +219,23 @@ export class UnpackTarget {
     }
   }
 
-  #closeOldest(): void {
-    for (const [key, fd] of this.#parents) {
-      closeFd(fd);
-      this.#parents.delete(key);
-      return;
-    }
+  /** Looks no parent up again. Their descriptors stay open, for places that are in use, until {@link closeRetired}. */
+  #forget(): void {
+    for (const { fd } of this.#parents.values()) this.#retired.push(fd);
+    this.#parents.clear();
+    this.#parentNames.clear();
+    this.#last = undefined;
   }
+}
 
-  /** Forgets all parents but the one that is in use: any path may lead elsewhere now. */
-  #forget(keepFd: number): void {
-    for (const [key, fd] of this.#parents) {
-      if (fd === keepFd) continue;
-      closeFd(fd);
-      this.#parents.delete(key);
-    }
-  }
+/** Device and inode. */
+function idOf(fd: number): string {
+  const { dev, ino } = fstat(fd);
+  return `${dev}:${ino}`;
+}
+
+function unreachable(): never {
+  throw new Error("a parent that was to be made is missing");
 }
 
 /** An entry that cannot be unpacked. */

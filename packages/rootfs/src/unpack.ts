@@ -16,7 +16,7 @@ const ratioFloorBytes = 16 << 20;
  * kernel, no link is followed out, no `..` is taken, and size, number and depth have limits. Entries of one name follow each
  * other; the last one stays.
  *
- * After an error what was unpacked until then is there: unpack into a directory that can be thrown away.
+ * After an error most of what came before it is there: unpack into a directory that can be thrown away.
  *
  * @throws RunletError `ERR_RUNLET_ARCHIVE` for a damaged or hostile archive, a wrong digest or a file system that refuses,
  *   `ERR_RUNLET_ROOTFS` if there is no such directory, `ERR_RUNLET_ABORTED` by the signal.
@@ -24,8 +24,9 @@ const ratioFloorBytes = 16 << 20;
 export async function unpackArchive(options: UnpackOptions): Promise<UnpackResult> {
   const limits: UnpackLimits = { ...defaultUnpackLimits, ...options.limits };
   const root = openRoot(options.rootHostPath);
-  const unpacker = new Unpacker(root, options, limits);
+  let unpacker: Unpacker | undefined;
   try {
+    unpacker = new Unpacker(root, options, limits);
     const reader = new ArchiveReader(unpacker);
     const meter = await Meter.create(options, limits);
     const file = typeof options.source === "string" ? readHostFile(options.source) : options.source;
@@ -37,7 +38,7 @@ export async function unpackArchive(options: UnpackOptions): Promise<UnpackResul
     meter.finish();
     return unpacker.finish();
   } finally {
-    unpacker.close();
+    unpacker?.close();
     root.close();
   }
 }

@@ -1,7 +1,6 @@
 import { ftruncateSync, writeSync } from "node:fs";
 import {
   closeFd,
-  createFileAt,
   fileTypes,
   fstat,
   linkat,
@@ -12,6 +11,7 @@ import {
   symlinkat,
 } from "@runlet/syscall";
 import type { ArchiveEntry, ArchiveHandler } from "@runlet/tar";
+import { FileQueue } from "./file-queue.ts";
 import { applyToDescriptor, applyToPlace, type Metadata, type Xattr } from "./metadata.ts";
 import { isErrno, joinPath, type RootDirectory } from "./root-directory.ts";
 import type { UnpackLimits } from "./unpack-limits.ts";
@@ -20,6 +20,8 @@ import { createFlags, type TargetPlace, UnpackTarget, unpackError, wrapUnpackErr
 import { isReservedXattr, WhiteoutHandler } from "./whiteout.ts";
 
 const maxSkipped = 1000;
+/** Larger files are written as they come: copying them for another thread would cost more than it saves. */
+const maxQueuedBytes = 256 << 10;
 const nodeTypes: Readonly<Record<string, number>> = {
   "character-device": fileTypes.S_IFCHR,
   "block-device": fileTypes.S_IFBLK,
@@ -46,6 +48,7 @@ interface OpenFile {
 export class Unpacker implements ArchiveHandler {
   readonly #root: RootDirectory;
   readonly #target: UnpackTarget;
+  readonly #queue: FileQueue;
   readonly #options: UnpackOptions;
   readonly #limits: UnpackLimits;
   readonly #ownerOf: (entry: { uid: number; gid: number }) => { uid: number; gid: number };
@@ -64,7 +67,11 @@ export class Unpacker implements ArchiveHandler {
     this.#root = root;
     this.#options = options;
     this.#limits = limits;
-    this.#target = new UnpackTarget(root, limits);
+    this.#queue = new FileQueue({
+      removeExisting: (place) => this.#target.removeSettled(place),
+      failure: wrapUnpackError,
+    });
+    this.#target = new UnpackTarget(root, limits, this.#queue);
     const { owner = process.geteuid?.() === 0 ? "archive" : "caller" } = options;
     this.#ownerOf =
       typeof owner === "function"
@@ -99,6 +106,7 @@ export class Unpacker implements ArchiveHandler {
 
   /** Sets what directories carry, deepest first, and says what was done. */
   finish(): UnpackResult {
+    this.#queue.settle();
     const deferred = [...this.#directories.values()].sort((a, b) => b.components.length - a.components.length);
     for (const directory of deferred) this.#finishDirectory(directory);
     return { entries: this.#entries, totalBytes: this.#totalBytes, skipped: this.#skipped };
@@ -108,6 +116,7 @@ export class Unpacker implements ArchiveHandler {
   close(): void {
     if (this.#file !== undefined) closeFd(this.#file.fd);
     this.#file = undefined;
+    this.#queue.close();
     this.#target.close();
   }
 
@@ -123,9 +132,17 @@ export class Unpacker implements ArchiveHandler {
     this.#entries++;
     if (this.#entries > this.#limits.entries)
       throw unpackError(entry.path, `the archive has more than ${this.#limits.entries} entries`);
+    this.#target.closeRetired();
     this.#totalBytes += entry.sizeBytes;
     if (this.#totalBytes > this.#limits.totalBytes)
       throw unpackError(entry.path, `the archive's files have more than ${this.#limits.totalBytes} bytes`);
+    if (entry.type === "file" && this.#whiteouts === undefined) {
+      const place = this.#target.placeBesideLast(entry.path);
+      if (place !== undefined) {
+        this.#beginFile(entry, place);
+        return;
+      }
+    }
     const components = this.#target.split(entry.path);
     if (components.length === 0) {
       if (entry.type !== "directory") throw unpackError(entry.path, "it is the root itself, and no directory");
@@ -134,12 +151,13 @@ export class Unpacker implements ArchiveHandler {
     }
     if (this.#whiteouts?.take(entry, components) === true) return;
     const place = this.#target.place(components);
+    if (entry.type === "file") {
+      this.#target.remember(entry.path, place);
+      this.#beginFile(entry, place);
+      return;
+    }
+    if (this.#queue.isPendingAt(place)) this.#queue.settle();
     switch (entry.type) {
-      case "file":
-        this.#entry = entry;
-        this.#place = place;
-        this.#isWritten = false;
-        return;
       case "directory": {
         const fd = this.#target.makeDirectory(place, { keepLink: this.#options.keepDirectoryLinks ?? false });
         try {
@@ -171,6 +189,12 @@ export class Unpacker implements ArchiveHandler {
     applyToPlace(place, metadata, (xattr, errno) => this.#skip(entry, xattr.name.toString(), errno));
   }
 
+  #beginFile(entry: ArchiveEntry, place: TargetPlace): void {
+    this.#entry = entry;
+    this.#place = place;
+    this.#isWritten = false;
+  }
+
   /** Makes something at a place; what was there is removed first. */
   #makeNew(place: TargetPlace, make: () => void): void {
     try {
@@ -183,7 +207,8 @@ export class Unpacker implements ArchiveHandler {
   }
 
   #write(entry: ArchiveEntry, bytes: Uint8Array, offset: number): void {
-    if (offset === 0 && bytes.length === entry.sizeBytes && entry.xattrs.length === 0 && this.#file === undefined) {
+    const isWhole = offset === 0 && bytes.length === entry.sizeBytes && bytes.length <= maxQueuedBytes;
+    if (isWhole && entry.xattrs.length === 0 && this.#file === undefined) {
       this.#createWhole(entry, bytes);
       return;
     }
@@ -212,16 +237,16 @@ export class Unpacker implements ArchiveHandler {
   #createWhole(entry: ArchiveEntry, bytes: Uint8Array): void {
     const place = this.#currentPlace();
     const { uid, gid } = this.#ownerOf(entry);
-    const file = { ...place, bytes, mode: entry.mode, uid, gid, mtime: entry.mtime };
-    if (!createFileAt(file)) {
-      this.#target.remove(place);
-      if (!createFileAt(file)) throw unpackError(entry.path, "something else makes a file of that name");
-    }
+    const { dirFd, path } = place;
+    this.#queue.push(place, { dirFd, path, bytes, mode: entry.mode, uid, gid, mtime: entry.mtime }, entry.path);
+    // What comes below a directory that this file replaces must find the file.
+    if (this.#target.isOnTheWay(place.path)) this.#queue.settle();
     this.#isWritten = true;
   }
 
   #createFile(entry: ArchiveEntry): OpenFile {
     const place = this.#currentPlace();
+    if (this.#queue.isPendingAt(place)) this.#queue.settle();
     let fd = -1;
     this.#makeNew(place, () => {
       fd = openat({ ...place, flags: createFlags, mode: 0o600 });
@@ -238,6 +263,7 @@ export class Unpacker implements ArchiveHandler {
     const targetComponents = this.#target.split(entry.linkTarget);
     const missing = () => unpackError(entry.path, "it is another name of a file that is not there");
     if (targetComponents.length === 0) throw missing();
+    this.#queue.settle();
     // Resolved in the root again, whatever the tree has become: finding one parent may close the descriptor of the other,
     // so the target's is opened for this alone.
     const parentFd = this.#root.openIfExists(

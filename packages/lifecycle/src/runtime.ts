@@ -85,9 +85,12 @@ export class Runtime {
       try {
         const directory = new StateDirectory(this.root, id);
         const record = directory.read();
-        if (record === null)
+        if (record === null) {
           this.#warn({ message: `container ${id} was never completed: runlet delete --force ${id}` });
-        else states.push(stateOf(record, statusOf({ record, cgroup: cgroupOf(record), directory })));
+          continue;
+        }
+        const cgroup = cgroupOf(record);
+        states.push(stateOf(record, statusOf({ record, cgroup, directory }), cgroup));
       } catch (error) {
         // Another command may have deleted it meanwhile.
         if (!(error instanceof RunletError)) throw error;

@@ -2,15 +2,15 @@ import { closeSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import type { Cgroup, CgroupEvent, CgroupStats } from "@runlet/cgroups";
 import { cgroupFromState } from "@runlet/cgroups";
-import { RunletError, SyscallError } from "@runlet/errors";
+import { RunletError } from "@runlet/errors";
 import { type Hook, type HookKind, hookOperations } from "@runlet/plan";
 import type { LinuxResources } from "@runlet/spec";
-import { type ChildExit, type ChildProcess, openPidfd, sendSignal, waitPidfd, waitReadable } from "@runlet/syscall";
+import type { ChildProcess } from "@runlet/syscall";
+import { ContainerProcess } from "./container-process.ts";
 import { stateOf, statusOf } from "./container-status.ts";
 import { type HookState, runHook } from "./hook-runner.ts";
 import { hostLayout } from "./host.ts";
 import type { ContainerState, ContainerStatus, ContainerStreams, ExitInfo, Warning } from "./options.ts";
-import { isAlive } from "./process-status.ts";
 import { pauseProcesses, requireCgroup, requireProcesses, resumeProcesses, updateLimits } from "./resource-control.ts";
 import { signalName, signalNumber } from "./signal-name.ts";
 import { startProcess } from "./start.ts";
@@ -33,7 +33,6 @@ export interface ContainerParts {
 
 const SIGKILL = 9;
 const SIGTERM = 15;
-const deleteTimeoutMs = 10_000;
 
 /**
  * One container. `Runtime.create` and `Runtime.load` give it; any number of objects, in any number of processes, may stand
@@ -47,9 +46,8 @@ export class Container implements AsyncDisposable {
   readonly #streams: ContainerStreams | null;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
-  #child: ChildProcess | null;
+  readonly #process: ContainerProcess;
   #terminalFd: number | null;
-  #exit: ChildExit | null = null;
   #oomKilled = false;
   #cgroup: Cgroup | null | undefined;
 
@@ -59,7 +57,7 @@ export class Container implements AsyncDisposable {
     this.#directory = directory;
     this.#record = record;
     this.#warn = warn;
-    this.#child = child ?? null;
+    this.#process = new ContainerProcess(child ?? null);
     this.#streams = streams ?? null;
     this.#terminalFd = terminalFd ?? null;
     this.#signal = signal;
@@ -134,19 +132,11 @@ export class Container implements AsyncDisposable {
    * has ended: `exitCode` and `signal` are null.
    */
   async wait(): Promise<ExitInfo> {
-    if (this.#exit === null) {
-      if (this.#child === null) return await this.#waitForAnothers();
-      for (;;) {
-        const exit = waitPidfd(this.#child.pidfd);
-        if (exit !== null) {
-          this.#collect(exit);
-          break;
-        }
-        await waitReadable(this.#child.pidfd);
-        if (this.#exit !== null) break;
-      }
-    }
-    return this.#exitInfo();
+    const record = this.#process.exit === null ? this.#freshRecord() : this.#record;
+    if (record !== null) await this.#process.wait(record);
+    this.#oomKilled ||= (this.#cgroupOf(record)?.oomKillCount() ?? 0) > 0;
+    const { exitCode = null, signalNumber: number = null } = this.#process.exit ?? {};
+    return { exitCode, signal: number === null ? null : signalName(number), oomKilled: this.#oomKilled };
   }
 
   /**
@@ -164,7 +154,7 @@ export class Container implements AsyncDisposable {
       await cgroup?.kill(number);
       return;
     }
-    if (!this.#signalInit(record, number)) {
+    if (!this.#process.signal(record, number)) {
       throw new RunletError("ERR_RUNLET_STATE", "container not running", {
         hint: `it has stopped: runlet delete ${this.id} removes it`,
       });
@@ -255,75 +245,12 @@ export class Container implements AsyncDisposable {
     }
     using _lock = await this.#directory.lock();
     const cgroup = this.#cgroupOf(record);
-    this.#signalInit(record, SIGKILL);
+    this.#process.signal(record, SIGKILL);
     if (cgroup?.isFrozen()) await cgroup.thaw();
-    await this.#awaitEnd(record);
+    await this.#process.awaitEnd(record);
     if (!hasOwnPidNamespace(record)) await cgroup?.kill(SIGKILL);
     await cgroup?.delete();
     await this.#runHooks(record, "poststop", "stopped");
-  }
-
-  async #awaitEnd(record: StateRecord): Promise<void> {
-    if (this.#child !== null) {
-      await this.wait();
-      return;
-    }
-    const { init_process_pid: pid, init_process_start: startTime } = record;
-    if (pid === 0) return;
-    const deadline = Date.now() + deleteTimeoutMs;
-    for (let delayMs = 1; isAlive(pid, startTime); delayMs = Math.min(delayMs * 2, 50)) {
-      if (Date.now() > deadline) {
-        throw new RunletError("ERR_RUNLET_TIMEOUT", `process ${pid} of container ${this.id} does not end`, {
-          hint: "it may wait in the kernel (state D), for a device or a network file system",
-        });
-      }
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
-    }
-  }
-
-  #collect(exit: ChildExit): void {
-    this.#exit = exit;
-    this.#oomKilled = (this.#cgroupOf(this.#record)?.oomKillCount() ?? 0) > 0;
-  }
-
-  #exitInfo(): ExitInfo {
-    const { exitCode = null, signalNumber: number = null } = this.#exit ?? {};
-    return { exitCode, signal: number === null ? null : signalName(number), oomKilled: this.#oomKilled };
-  }
-
-  async #waitForAnothers(): Promise<ExitInfo> {
-    const record = this.#freshRecord();
-    try {
-      const pidfd = openPidfd(record.init_process_pid);
-      try {
-        if (isAlive(record.init_process_pid, record.init_process_start)) await waitReadable(pidfd);
-      } finally {
-        closeSync(pidfd);
-      }
-    } catch (error) {
-      if (!(error instanceof SyscallError) || error.code !== "ESRCH") throw error;
-    }
-    return { exitCode: null, signal: null, oomKilled: (this.#cgroupOf(record)?.oomKillCount() ?? 0) > 0 };
-  }
-
-  /** @returns whether the process was there to be signalled. */
-  #signalInit(record: StateRecord, number: number): boolean {
-    const { init_process_pid: pid, init_process_start: startTime } = record;
-    if (pid === 0 || this.#exit !== null) return false;
-    try {
-      // Opened first and looked at then: from the descriptor on it cannot be another process.
-      const pidfd = this.#child?.pidfd ?? openPidfd(pid);
-      try {
-        if (!isAlive(pid, startTime)) return false;
-        sendSignal(pidfd, number);
-        return true;
-      } finally {
-        if (pidfd !== this.#child?.pidfd) closeSync(pidfd);
-      }
-    } catch (error) {
-      if (error instanceof SyscallError && error.code === "ESRCH") return false;
-      throw error;
-    }
   }
 
   async #runHooks(record: StateRecord, kind: HookKind, status: HookState["status"]): Promise<void> {
@@ -350,7 +277,7 @@ export class Container implements AsyncDisposable {
   }
 
   #status(record: StateRecord): ContainerStatus {
-    if (this.#exit !== null) return "stopped";
+    if (this.#process.exit !== null) return "stopped";
     return statusOf({ record, cgroup: this.#cgroupOf(record), directory: this.#directory });
   }
 
@@ -392,9 +319,8 @@ export class Container implements AsyncDisposable {
 
   #close(): void {
     this.#signal?.removeEventListener("abort", this.#onAbort);
-    if (this.#child !== null) closeSync(this.#child.pidfd);
+    this.#process.close();
     if (this.#terminalFd !== null) closeSync(this.#terminalFd);
-    this.#child = null;
     this.#terminalFd = null;
     this.#streams?.stdin.destroy();
   }

@@ -39,7 +39,7 @@ export const mountRules: readonly Rule[] = [
     spec: "config.md#mounts",
     check({ mounts }, report) {
       for (const [index, mount] of present(mounts)) {
-        if (!isBind(mount) || (mount.source ?? "") !== "") continue;
+        if (!isBind(mount) || hasOption(mount, "remount") || (mount.source ?? "") !== "") continue;
         report({ at: ["mounts", index], message: "a bind mount needs a source" });
       }
     },

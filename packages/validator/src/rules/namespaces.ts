@@ -15,6 +15,9 @@ type Mapping = Unsound<LinuxIDMapping>;
 /** Most lines of a map of a user namespace: `UID_GID_MAP_MAX_EXTENTS` of the kernel since 4.15, user_namespaces(7). */
 const maximumMappings = 340;
 
+/** Most bytes of a map, which is written in one write(2) of less than a page, user_namespaces(7). */
+const maximumMapBytes = 4095;
+
 /** Longest host or domain name: `__NEW_UTS_LEN`, sethostname(2). */
 const maximumHostnameBytes = 64;
 
@@ -192,6 +195,14 @@ export function checkIdMappings(
   if (mappings.length > maximumMappings) {
     reports.push({ at, message: `there are ${mappings.length} mappings, the kernel takes ${maximumMappings}` });
   }
+  const bytes = mapBytes(mappings);
+  if (mappings.length <= maximumMappings && bytes > maximumMapBytes) {
+    reports.push({
+      at,
+      message: `the mappings take ${bytes} bytes as the kernel wants them, and it takes ${maximumMapBytes}`,
+      hint: "map fewer and longer ranges",
+    });
+  }
   for (const [index, { containerID = 0, hostID = 0, size }] of present(mappings)) {
     if (size === 0) reports.push({ at: [...at, index, "size"], message: "a mapping of no ids maps nothing" });
     if (size !== undefined && Math.max(containerID, hostID) + size > 2 ** 32 - 1) {
@@ -200,6 +211,15 @@ export function checkIdMappings(
   }
   for (const side of ["containerID", "hostID"] as const) reports.push(...checkOverlaps(mappings, { at, side }));
   return reports;
+}
+
+/** Length of the lines that are written to uid_map or gid_map: three numbers, each with a blank or a line break. */
+function mapBytes(mappings: readonly (Mapping | undefined)[]): number {
+  let bytes = 0;
+  for (const [, { containerID = 0, hostID = 0, size = 0 }] of present(mappings)) {
+    bytes += `${containerID} ${hostID} ${size}\n`.length;
+  }
+  return bytes;
 }
 
 function checkOverlaps(

@@ -67,6 +67,12 @@ export const harmless: readonly (readonly [what: string, change: (spec: Example)
         Array.from({ length: 340 }, (_, index) => ({ containerID: index, hostID: 1000 + index, size: 1 })),
       ),
   ],
+  [
+    "a remount without a source",
+    (spec) => {
+      spec.mounts.push({ destination: "/proc", options: ["remount", "bind", "ro"] });
+    },
+  ],
   ["the highest id", (spec) => addUserNamespace(spec, [{ containerID: 0, hostID: 0, size: 4_294_967_295 }])],
   [
     "ids of the user namespace for a mount",

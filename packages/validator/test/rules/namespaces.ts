@@ -95,6 +95,16 @@ export const namespacesFixtures: readonly Fixture[] = [
       ),
   ],
   [
+    "idMappings.valid",
+    "/linux/uidMappings",
+    "error",
+    (spec) =>
+      addUserNamespace(
+        spec,
+        Array.from({ length: 300 }, (_, index) => ({ containerID: index, hostID: 1_000_000_000 + index, size: 1 })),
+      ),
+  ],
+  [
     "timeOffsets.timeNamespace",
     "/linux/timeOffsets",
     "error",

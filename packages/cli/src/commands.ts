@@ -169,7 +169,13 @@ export const commands: readonly Command[] = [
     options: restoreOptions,
     positionals: newContainerId,
   }),
-  defineCommand({ name: "features", summary: "print what is supported as JSON", options: none, positionals: none }),
+  defineCommand({
+    name: "features",
+    summary: "print what is supported as JSON",
+    options: none,
+    positionals: none,
+    load: () => import("./commands/features.ts"),
+  }),
   defineCommand({
     name: "completion",
     summary: "print the completion script of a shell",

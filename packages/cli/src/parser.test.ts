@@ -37,6 +37,7 @@ describe("parseProgramLine", () => {
       root: undefined,
       "systemd-cgroup": false,
       "cgroup-manager": undefined,
+      "allow-annotation": [],
       rootless: "auto",
     });
   });

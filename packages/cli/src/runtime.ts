@@ -10,6 +10,7 @@ export async function openRuntime(invocation: Pick<Invocation, "globals" | "log"
     ...(globals.root === undefined ? {} : { root: globals.root }),
     cgroupManager: globals["cgroup-manager"] ?? (globals["systemd-cgroup"] ? "systemd" : "cgroupfs"),
     rootless: globals.rootless,
+    allowedAnnotations: globals["allow-annotation"],
     onWarning: ({ pointer, message }) =>
       log.warn(pointer === undefined ? message : `config.json ${pointer}: ${message}`),
   });

@@ -5,6 +5,16 @@ import { pointerTo } from "./pointer.ts";
 /** 24 days, the longest that a timer of Node's counts; a longer timeout means none that anybody will see. */
 const longestTimeoutMs = 0x7fff_ffff;
 
+/** Every kind of hook, in the order in which they run. */
+export const hookKinds = [
+  "prestart",
+  "createRuntime",
+  "createContainer",
+  "startContainer",
+  "poststart",
+  "poststop",
+] as const satisfies readonly HookKind[];
+
 /** The hooks of one kind, in the config's order. */
 export function hookOperations(spec: Spec, kind: HookKind): Hook[] {
   return (spec.hooks?.[kind] ?? []).map((hook, index) => ({

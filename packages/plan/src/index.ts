@@ -7,7 +7,7 @@ export {
   operationCodes,
 } from "./encode.ts";
 export { formatPlan, type JsonValue, planToJson } from "./format.ts";
-export { hookOperations, poststopHooks } from "./hooks.ts";
+export { hookKinds, hookOperations, poststopHooks } from "./hooks.ts";
 export type { HostCgroupHierarchy, HostCgroups, HostFacts } from "./host-facts.ts";
 export {
   type CapabilityName,
@@ -23,4 +23,4 @@ export {
 export { mountOptionNames } from "./mount-options.ts";
 export * from "./operation.ts";
 export type { CompileCgroup, CompileOptions } from "./options.ts";
-export { type ExecAffinity, execAffinity } from "./scheduling.ts";
+export { type ExecAffinity, execAffinity, memoryPolicyFlagNames, memoryPolicyModeNames } from "./scheduling.ts";

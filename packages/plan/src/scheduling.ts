@@ -58,6 +58,11 @@ const memoryPolicyFlags: Readonly<Record<string, number>> = {
   MPOL_F_STATIC_NODES: 0x8000,
 };
 
+/** The modes of `memoryPolicy`. */
+export const memoryPolicyModeNames: readonly string[] = Object.keys(memoryPolicyModes);
+/** The flags of `memoryPolicy`. */
+export const memoryPolicyFlagNames: readonly string[] = Object.keys(memoryPolicyFlags);
+
 /** `<linux/personality.h>`. */
 const personalities: Readonly<Record<string, number>> = { LINUX: 0x0000, LINUX32: 0x0008 };
 

@@ -24,6 +24,9 @@ const operators: Readonly<Record<LinuxSeccompOperator, true>> = {
   SCMP_CMP_MASKED_EQ: true,
 };
 
+/** The operators that a condition takes. */
+export const operatorNames = Object.keys(operators) as readonly LinuxSeccompOperator[];
+
 /** `arg == value`, all 64 bits of it. */
 export function equals(arg: number, value: number): Condition {
   return { arg, op: "SCMP_CMP_EQ", high: 0, low: value, maskHigh: 0xffff_ffff, maskLow: 0xffff_ffff };

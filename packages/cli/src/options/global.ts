@@ -39,6 +39,11 @@ export const globalOptions = {
     summary: "who manages control groups: cgroupfs, systemd or disabled",
     choices: ["cgroupfs", "systemd", "disabled"],
   },
+  "allow-annotation": {
+    type: "strings",
+    value: "NAME",
+    summary: "let an annotation of the config act; NAME. stands for all that begin with it (see features)",
+  },
   rootless: {
     type: "auto-boolean",
     value: "WHEN",

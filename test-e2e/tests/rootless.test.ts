@@ -1,4 +1,5 @@
-import { chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect } from "vitest";
 import { capabilitySets } from "../harness/capability.ts";
@@ -364,10 +365,10 @@ describe("with ranges of /etc/subuid and /etc/subgid", () => {
     const bundle = await owner.bundle((config) => {
       config.linux.uidMappings = [{ containerID: 0, hostID: first, size: 1000 }];
       config.linux.gidMappings = [{ containerID: 0, hostID: first, size: 1000 }];
-      config.root.readonly = true;
       config.process.oomScoreAdj = 100;
       config.process.rlimits = [{ type: "RLIMIT_NOFILE", soft: 64, hard: 64 }];
     });
+    execFileSync("chown", ["--recursive", `${first}:${first}`, bundle.rootfs]);
     const seen = await owner.observe(bundle, "ids", "read=/proc/self/oom_score_adj", "rlimits");
     expect(seen.of("ids")).toMatchObject({ uid: 0, gid: 0 });
     expect(seen.of<string>("read=/proc/self/oom_score_adj").trim()).toBe("100");
@@ -399,14 +400,11 @@ describe("with ranges of /etc/subuid and /etc/subgid", () => {
   });
 
   test("a bundle in a directory that the container's root may not enter is refused, with its path", needs, async () => {
-    const bundle = await owner.bundle((config, made) => {
-      writeFileSync(join(made.hostPath, "private"), "");
+    const bundle = await owner.bundle((config) => {
       config.linux.uidMappings = [{ containerID: 0, hostID: first, size: 1000 }];
       config.linux.gidMappings = [{ containerID: 0, hostID: first, size: 1000 }];
-      config.process.args = ["/probe"];
     });
-    const { execFileSync } = await import("node:child_process");
-    execFileSync("chmod", ["0700", bundle.hostPath]);
+    chmodSync(bundle.hostPath, 0o700);
     const result = await owner.run(bundle.probing("ids"));
     expect(result.status).toBe(1);
     expect(result.stdout).toBe("");

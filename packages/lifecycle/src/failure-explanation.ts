@@ -11,6 +11,8 @@ export interface Explanation {
   readonly explanation?: string;
   /** What to do about it. */
   readonly hint?: string;
+  /** JSON Pointer of the entry to blame, where that is another than the operation's own. */
+  readonly pointer?: string;
 }
 
 interface Failure {
@@ -39,6 +41,18 @@ export function explainFailure(failure: Failure): Explanation {
       return {
         message: `the root filesystem ${quote(subject)} cannot be used: ${errnoMessage(report.errno)}`,
         hint: "root.path is relative to the bundle; it must be a directory",
+      };
+    case "setRootPropagation":
+      return explainRootPropagation(failure);
+    case "setTimeOffset":
+      return {
+        message: `the offset of the ${subject} clock cannot be set: ${errnoMessage(report.errno)}`,
+        ...(is(report, "ERANGE") ? { hint: "a clock may not go below 0, nor beyond 146 years: see /proc/uptime" } : {}),
+      };
+    case "becomeRoot":
+      return {
+        message: `the helper cannot become the user namespace's first user: ${errnoMessage(report.errno)}`,
+        ...(is(report, "EINVAL") ? { hint: "a user namespace that is joined must map the ids 0" } : {}),
       };
     case "makeDevice":
       return {
@@ -90,6 +104,21 @@ function phraseOf(op: string): string {
   return op.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
+/** The one path that is looked up here is the root's: by a process to which its directories may be closed. */
+function explainRootPropagation({ recorded, report }: Failure): Explanation {
+  const { subject } = recorded;
+  if (subject === "" || !subject.startsWith(report.text)) {
+    return { message: `the propagation of mounts cannot be set: ${errnoMessage(report.errno)}` };
+  }
+  return {
+    message: `the root filesystem ${quote(subject)} cannot be used: ${errnoMessage(report.errno)}`,
+    pointer: "/root/path",
+    ...(is(report, "EACCES")
+      ? { hint: "the container's root must be able to enter each directory that leads to it (chmod o+x)" }
+      : {}),
+  };
+}
+
 function explainMount({ recorded, report, operation }: Failure): Explanation {
   const mount = operation?.op === "mount" ? operation : undefined;
   const what = mount === undefined ? "remount" : `mount ${quote(nameOf(mount))}`;
@@ -107,6 +136,27 @@ function explainMount({ recorded, report, operation }: Failure): Explanation {
       message,
       explanation: `the source ${quote(source.hostPath)}: ${errnoMessage(report.errno)}`,
       hint: "a relative source is relative to the bundle; it must exist on the host",
+    };
+  }
+  if (report.call === "openat2" && is(report, "EACCES")) {
+    return {
+      message,
+      explanation: `the target ${quote(recorded.subject)} is missing, and the container's root may not make it`,
+      hint: "make it in the root filesystem, or give that to an id which is mapped to the container's root",
+    };
+  }
+  if (report.call === "mount_setattr" && is(report, "EPERM")) {
+    return {
+      message,
+      explanation: "the host's mount has attributes that a user namespace may not take off, or may not be id-mapped",
+      hint: "leave out rw, suid, dev, exec, atime and the like, and idmap",
+    };
+  }
+  if (report.call === "mount_setattr" && is(report, "EINVAL")) {
+    return {
+      message,
+      explanation: "the kernel does not take these attributes for this file system",
+      hint: "not every file system can be id-mapped, and none twice; a propagation may need a mount point",
     };
   }
   if (report.text === "must be mounted on ordinary directory") {

@@ -36,6 +36,10 @@ function subjectOf(operation: Operation): string {
       return operation.name;
     case "joinNamespace":
       return operation.type;
+    case "setRootPropagation":
+      return operation.privateParentOf ?? "";
+    case "setTimeOffset":
+      return operation.clock;
     case "unshare":
     case "clone":
       return operation.namespaces.join(", ");
@@ -99,8 +103,8 @@ export function failureInPlan(plan: Plan, report: Report): RunletError {
 /** The same for an operation that was recorded when the container was created. */
 export function failureOf(recorded: RecordedOperation, report: Report, operation?: Operation): RunletError {
   if (report.call === "plan") return bugOf(report);
-  const { message, explanation, hint } = explainFailure({ recorded, report, operation });
-  const pointer = recorded.from.startsWith("/") ? recorded.from : undefined;
+  const { message, explanation, hint, ...blamed } = explainFailure({ recorded, report, operation });
+  const pointer = blamed.pointer ?? (recorded.from.startsWith("/") ? recorded.from : undefined);
   const isSyscall = /^[a-z_0-9]+$/.test(report.call) && report.call !== "find" && report.call !== "hook";
   return new RunletError(codes[recorded.op] ?? "ERR_RUNLET_PROCESS", message, {
     pointer,

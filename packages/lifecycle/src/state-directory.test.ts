@@ -1,0 +1,84 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { defaultSpec } from "@runlet/spec";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { StateDirectory } from "./state-directory.ts";
+import type { StateRecord } from "./state-record.ts";
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "runlet-state-"));
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+function recordOf(id: string): StateRecord {
+  return {
+    id,
+    version: 1,
+    ociVersion: "1.3.0",
+    init_process_pid: 0,
+    init_process_start: 0,
+    created: "2026-11-21T20:00:00.000000000Z",
+    bundle: "/b",
+    rootfs: "/b/rootfs",
+    ownerUid: 0,
+    rootless: false,
+    cgroup_paths: {},
+    cgroup: null,
+    startOperations: { firstIndex: 0, operations: [] },
+    config: defaultSpec(),
+  };
+}
+
+describe("StateDirectory", () => {
+  it("claims an id once", () => {
+    new StateDirectory(root, "a").create();
+    expect(() => new StateDirectory(root, "a").create()).toThrow(/already exists/);
+  });
+
+  it("reads back what it wrote, limits beyond 2^53 to the last digit", () => {
+    const directory = new StateDirectory(root, "a");
+    directory.create();
+    const record = recordOf("a");
+    const rlimits = [{ type: "RLIMIT_AS" as const, soft: 2n ** 64n - 1n, hard: 2n ** 53n + 1n }];
+    const config = { ...record.config, process: { ...record.config.process, rlimits } } as typeof record.config;
+    directory.write({ ...record, config });
+    expect(directory.read()?.config.process?.rlimits).toEqual(rlimits);
+    expect(readdirSync(directory.hostPath)).toEqual(["state.json"]);
+  });
+
+  it("tells a container without a record from one that is not there", () => {
+    const directory = new StateDirectory(root, "a");
+    expect(() => directory.read()).toThrow(/container does not exist: a/);
+    directory.create();
+    expect(directory.read()).toBeNull();
+    expect(directory.exists()).toBe(false);
+  });
+
+  it("says that a record is damaged, and removes it all the same", () => {
+    const directory = new StateDirectory(root, "a");
+    directory.create();
+    writeFileSync(join(directory.hostPath, "state.json"), '{"id":');
+    expect(() => directory.read()).toThrow(/damaged/);
+    directory.remove();
+    expect(readdirSync(root)).toEqual([]);
+    directory.remove();
+  });
+
+  it("makes a second one wait for the lock", async () => {
+    const directory = new StateDirectory(root, "a");
+    directory.create();
+    const order: string[] = [];
+    const first = await directory.lock();
+    const second = directory.lock().then((lock) => {
+      order.push("second");
+      return lock;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    order.push("first ends");
+    first[Symbol.dispose]();
+    (await second)[Symbol.dispose]();
+    expect(order).toEqual(["first ends", "second"]);
+  });
+});

@@ -89,18 +89,31 @@ export class Unpacker implements ArchiveHandler {
   }
 
   entry(entry: ArchiveEntry): void {
-    this.#guard(entry, () => this.#begin(entry));
+    try {
+      this.#begin(entry);
+    } catch (error) {
+      throw wrapUnpackError(entry.path, error);
+    }
   }
 
   data(bytes: Uint8Array, offset: number): void {
     const entry = this.#entry;
-    if (entry !== undefined) this.#guard(entry, () => this.#write(entry, bytes, offset));
+    if (entry === undefined) return;
+    try {
+      this.#write(entry, bytes, offset);
+    } catch (error) {
+      throw wrapUnpackError(entry.path, error);
+    }
   }
 
   end(): void {
     const entry = this.#entry;
     if (entry === undefined) return;
-    this.#guard(entry, () => this.#finishFile(entry));
+    try {
+      this.#finishFile(entry);
+    } catch (error) {
+      throw wrapUnpackError(entry.path, error);
+    }
     this.#entry = undefined;
   }
 
@@ -118,14 +131,6 @@ export class Unpacker implements ArchiveHandler {
     this.#file = undefined;
     this.#queue.close();
     this.#target.close();
-  }
-
-  #guard(entry: ArchiveEntry, run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      throw wrapUnpackError(entry.path, error);
-    }
   }
 
   #begin(entry: ArchiveEntry): void {

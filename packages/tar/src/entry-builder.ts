@@ -45,21 +45,6 @@ const noXattrs: readonly ExtendedAttribute[] = [];
 export function buildEntry(header: Header, preamble: EntryPreamble, offset: number): StoredEntry {
   const { records } = preamble;
   const pax = records.length === 0 ? preamble.globalPax : mergePax(preamble.globalPax, records);
-  const number = (keyword: string): number | undefined => {
-    const value = pax.size === 0 ? undefined : pax.get(keyword);
-    if (value === undefined) return undefined;
-    const parsed = parseDecimal(value);
-    if (parsed === undefined) throw archiveError(offset, `the PAX record ${keyword} is no number`);
-    return parsed;
-  };
-  const time = (keyword: string): Timestamp | undefined => {
-    const value = pax.size === 0 ? undefined : pax.get(keyword);
-    if (value === undefined) return undefined;
-    const parsed = parseTime(value);
-    if (parsed === undefined) throw archiveError(offset, `the PAX record ${keyword} is no time`);
-    return parsed;
-  };
-
   const path = preamble.longPath ?? pax.get("GNU.sparse.name") ?? pax.get("path") ?? header.path;
   const linkTarget = preamble.longLinkTarget ?? pax.get("linkpath") ?? header.linkTarget;
   let type = types[header.flag];
@@ -72,12 +57,17 @@ export function buildEntry(header: Header, preamble: EntryPreamble, offset: numb
 
   // Only files and GNU's directory lists have content: what a link's or device's header says of a size is not stored.
   const hasContent = type === "file" || header.flag === "D";
-  const storedBytes = hasContent ? (number("size") ?? header.sizeBytes) : 0;
+  const storedBytes = hasContent ? (decimalOf(pax, "size", offset) ?? header.sizeBytes) : 0;
   const hasSparseMap =
-    type === "file" && number("GNU.sparse.major") === 1 && pax.get("GNU.sparse.minor")?.toString() === "0";
-  const dataRanges = hasSparseMap || type !== "file" ? undefined : parsePaxSparse(records, offset);
+    type === "file" &&
+    decimalOf(pax, "GNU.sparse.major", offset) === 1 &&
+    pax.get("GNU.sparse.minor")?.toString() === "0";
+  const dataRanges =
+    hasSparseMap || type !== "file" || records.length === 0 ? undefined : parsePaxSparse(records, offset);
   const isSparse = hasSparseMap || dataRanges !== undefined;
-  const realSizeBytes = isSparse ? (number("GNU.sparse.realsize") ?? number("GNU.sparse.size")) : storedBytes;
+  const realSizeBytes = isSparse
+    ? (decimalOf(pax, "GNU.sparse.realsize", offset) ?? decimalOf(pax, "GNU.sparse.size", offset))
+    : storedBytes;
   if (realSizeBytes === undefined) throw archiveError(offset, "a sparse file without its real size");
 
   return {
@@ -86,14 +76,14 @@ export function buildEntry(header: Header, preamble: EntryPreamble, offset: numb
       path,
       linkTarget: isLink ? linkTarget : header.linkTarget,
       mode: header.mode,
-      uid: number("uid") ?? header.uid,
-      gid: number("gid") ?? header.gid,
+      uid: decimalOf(pax, "uid", offset) ?? header.uid,
+      gid: decimalOf(pax, "gid", offset) ?? header.gid,
       userName: pax.get("uname") ?? header.userName,
       groupName: pax.get("gname") ?? header.groupName,
       sizeBytes: type === "file" ? realSizeBytes : 0,
-      mtime: time("mtime") ?? header.mtime,
-      atime: time("atime"),
-      ctime: time("ctime"),
+      mtime: timeOf(pax, "mtime", offset) ?? header.mtime,
+      atime: timeOf(pax, "atime", offset),
+      ctime: timeOf(pax, "ctime", offset),
       deviceMajor: header.deviceMajor,
       deviceMinor: header.deviceMinor,
       xattrs: pax.size === 0 ? noXattrs : readXattrs(pax, offset),
@@ -104,6 +94,22 @@ export function buildEntry(header: Header, preamble: EntryPreamble, offset: numb
     storedBytes,
     hasSparseMap,
   };
+}
+
+function decimalOf(pax: ReadonlyMap<string, Buffer>, keyword: string, offset: number): number | undefined {
+  const value = pax.size === 0 ? undefined : pax.get(keyword);
+  if (value === undefined) return undefined;
+  const parsed = parseDecimal(value);
+  if (parsed === undefined) throw archiveError(offset, `the PAX record ${keyword} is no number`);
+  return parsed;
+}
+
+function timeOf(pax: ReadonlyMap<string, Buffer>, keyword: string, offset: number): Timestamp | undefined {
+  const value = pax.size === 0 ? undefined : pax.get(keyword);
+  if (value === undefined) return undefined;
+  const parsed = parseTime(value);
+  if (parsed === undefined) throw archiveError(offset, `the PAX record ${keyword} is no time`);
+  return parsed;
 }
 
 /** An empty value takes a keyword back, except for an extended attribute, which may be empty. */

@@ -55,11 +55,25 @@ export function isOctal(value: number, length: number): boolean {
   return value >= 0 && value < 8 ** (length - 1);
 }
 
+const empty = Buffer.alloc(0);
+
 /** The bytes of a field up to its first NUL; a copy. */
 export function readText(block: Uint8Array, start: number, length: number): Buffer {
   let end = start;
   while (end < start + length && block[end] !== 0) end++;
-  return Buffer.from(block.subarray(start, end));
+  if (end === start) return empty;
+  const text = Buffer.allocUnsafe(end - start);
+  for (let at = start; at < end; at++) text[at - start] = block[at] ?? 0;
+  return text;
+}
+
+/** The text of a field that is mostly the same from header to header: `last` itself if it is that. */
+export function readSameText(block: Uint8Array, field: readonly [start: number, length: number], last: Buffer): Buffer {
+  const [start, length] = field;
+  for (let at = 0; at < last.length; at++) {
+    if (block[start + at] !== last[at]) return readText(block, start, length);
+  }
+  return last.length === length || block[start + last.length] === 0 ? last : readText(block, start, length);
 }
 
 /** Where the checksum stands, and how long it is. */

@@ -1,7 +1,7 @@
 import { archiveError } from "./archive-error.ts";
 import { type ArchiveEntry, blockBytes, type DataRange } from "./entry.ts";
 import { buildEntry, mergePax, type StoredEntry } from "./entry-builder.ts";
-import { parseHeader } from "./header.ts";
+import { type Header, parseHeader } from "./header.ts";
 import { isChecksumRight, isZeroBlock } from "./header-field.ts";
 import { type PaxRecord, parsePax } from "./pax.ts";
 import { checkRanges, maxDataRanges, parseOldSparse, parseSparseExtension, SparseMapReader } from "./sparse.ts";
@@ -62,6 +62,7 @@ export class ArchiveReader {
   #longLinkTarget: Buffer | undefined;
   #hasPreamble = false;
 
+  #lastHeader: Header | undefined;
   #entry: StoredEntry | undefined;
   #ranges: DataRange[] = [];
   #realSizeBytes = 0;
@@ -177,7 +178,8 @@ export class ArchiveReader {
       throw archiveError(offset, "data after a single block of zeros");
     this.#zeroBlocks = 0;
     if (!isChecksumRight(block)) throw archiveError(offset, "the checksum of a header does not match");
-    const header = parseHeader(block, offset);
+    const header = parseHeader(block, offset, this.#lastHeader);
+    this.#lastHeader = header;
     switch (header.flag) {
       case "x":
       case "X":

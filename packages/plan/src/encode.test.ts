@@ -1,24 +1,10 @@
 import { readFileSync } from "node:fs";
 import { defaultSpec } from "@runlet/spec";
 import { describe, expect, it } from "vitest";
+import { hostFacts } from "../test/inputs.ts";
 import { compile } from "./compile.ts";
 import { cloneFlags, encode, operationAt, operationCodes } from "./encode.ts";
-import type { HostFacts } from "./host-facts.ts";
 import type { Operation, Plan } from "./operation.ts";
-
-const host: HostFacts = {
-  kernel: { major: 6, minor: 12 },
-  architecture: "x64",
-  euid: 0,
-  egid: 0,
-  isInUserNamespace: false,
-  setgroups: "allow",
-  hasSubordinateIds: false,
-  lastCapability: 40,
-  hasKcore: true,
-  securityModules: [],
-  cgroups: { kind: "v2", hierarchies: [], unified: { mountPoint: "/sys/fs/cgroup" } },
-};
 
 function planOf(...operations: Operation[]): Plan {
   return { version: 1, descriptors: [], phases: [{ name: "inNamespaces", operations }] };
@@ -135,7 +121,7 @@ describe("encode", () => {
   });
 
   it("hides the helper of the default config from its first moment on", () => {
-    const plan = compile(defaultSpec(), host, { id: "a", bundleHostPath: "/b", cgroup: null });
+    const plan = compile(defaultSpec(), hostFacts(), { id: "a", bundleHostPath: "/b", cgroup: null });
     const { flags, operations } = decode(encode(plan, { firstSlotFd: 5 }));
     expect(flags & 1).toBe(1);
     expect(operations.at(-1)?.code).toBe(operationCodes.exec);

@@ -1,8 +1,6 @@
-/** Kinds of namespace, in the words of the runtime specification. */
-export const namespaceTypes = ["user", "mount", "pid", "network", "ipc", "uts", "cgroup", "time"] as const;
+import type { NamespaceType } from "@runlet/spec";
 
-/** A kind of namespace. */
-export type NamespaceType = (typeof namespaceTypes)[number];
+export { type CapabilityName, capabilityNames, type NamespaceType, namespaceTypes } from "@runlet/spec";
 
 /** `CLONE_NEW*` of `<linux/sched.h>`, by the specification's name of the namespace. */
 export const CLONE_NEW: Readonly<Record<NamespaceType, number>> = {
@@ -45,51 +43,3 @@ export const MS_PROPAGATION = {
 
 /** Name of a propagation flag. */
 export type PropagationFlag = keyof typeof MS_PROPAGATION;
-
-/** Capabilities in the order of their numbers, `<linux/capability.h>` of Linux 6.18. */
-export const capabilityNames = [
-  "CAP_CHOWN",
-  "CAP_DAC_OVERRIDE",
-  "CAP_DAC_READ_SEARCH",
-  "CAP_FOWNER",
-  "CAP_FSETID",
-  "CAP_KILL",
-  "CAP_SETGID",
-  "CAP_SETUID",
-  "CAP_SETPCAP",
-  "CAP_LINUX_IMMUTABLE",
-  "CAP_NET_BIND_SERVICE",
-  "CAP_NET_BROADCAST",
-  "CAP_NET_ADMIN",
-  "CAP_NET_RAW",
-  "CAP_IPC_LOCK",
-  "CAP_IPC_OWNER",
-  "CAP_SYS_MODULE",
-  "CAP_SYS_RAWIO",
-  "CAP_SYS_CHROOT",
-  "CAP_SYS_PTRACE",
-  "CAP_SYS_PACCT",
-  "CAP_SYS_ADMIN",
-  "CAP_SYS_BOOT",
-  "CAP_SYS_NICE",
-  "CAP_SYS_RESOURCE",
-  "CAP_SYS_TIME",
-  "CAP_SYS_TTY_CONFIG",
-  "CAP_MKNOD",
-  "CAP_LEASE",
-  "CAP_AUDIT_WRITE",
-  "CAP_AUDIT_CONTROL",
-  "CAP_SETFCAP",
-  "CAP_MAC_OVERRIDE",
-  "CAP_MAC_ADMIN",
-  "CAP_SYSLOG",
-  "CAP_WAKE_ALARM",
-  "CAP_BLOCK_SUSPEND",
-  "CAP_AUDIT_READ",
-  "CAP_PERFMON",
-  "CAP_BPF",
-  "CAP_CHECKPOINT_RESTORE",
-] as const;
-
-/** Name of a capability. */
-export type CapabilityName = (typeof capabilityNames)[number];

@@ -1,22 +1,10 @@
 /* The decoder of plans, under ASan and UBSan: what is right is read as it is, what is wrong is an error and never a read
  * outside of the plan. Built with -DRUNLET_HOSTED, against the C library. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../init/plan.h"
-
-static unsigned passed, failed;
-
-#define EXPECT(condition)                                                       \
-  do {                                                                          \
-    if (condition) {                                                            \
-      passed++;                                                                 \
-    } else {                                                                    \
-      failed++;                                                                 \
-      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);   \
-    }                                                                           \
-  } while (0)
+#include "expect.h"
 
 /* A plan under construction, in memory of exactly its size, so that ASan sees every byte beyond. */
 struct builder {
@@ -172,6 +160,5 @@ int main(void) {
   test_counts_are_bounded_by_what_is_there();
   test_first_error_stays();
   test_appending_cuts();
-  printf("%u passed, %u failed\n", passed, failed);
-  return failed != 0;
+  return report_expectations();
 }

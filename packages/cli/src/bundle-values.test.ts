@@ -1,26 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { parseBytes, parseMount, parseUser } from "./bundle-values.ts";
+import { parseMount, parseUser } from "./bundle-values.ts";
 
 const usage = expect.objectContaining({ code: "ERR_RUNLET_USAGE" });
-
-describe("parseBytes", () => {
-  it.each([
-    ["0", 0],
-    ["268435456", 268435456],
-    ["256m", 268435456],
-    ["256M", 268435456],
-    ["1k", 1024],
-    ["2gb", 2147483648],
-    ["1 GiB", 1073741824],
-    ["1t", 1099511627776],
-  ])("reads %s as %d", (text, bytes) => {
-    expect(parseBytes(text)).toBe(bytes);
-  });
-
-  it.each(["", "m", "-1", "1.5g", "1x", "9007199254740993", "9000000t"])("refuses %j", (text) => {
-    expect(() => parseBytes(text)).toThrow(usage);
-  });
-});
 
 describe("parseUser", () => {
   it("reads a user and a group", () => {

@@ -1,23 +1,6 @@
 import { RunletError } from "@runlet/errors";
 import type { Mount, User } from "@runlet/spec";
 
-const unitBytes: Readonly<Record<string, number>> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
-
-/**
- * @param text - a number of bytes; `k`, `m`, `g` or `t`, for powers of 1024, may follow, in any case and with `b` or `ib`.
- * @throws {@link RunletError} `ERR_RUNLET_USAGE`.
- */
-export function parseBytes(text: string): number {
-  const [, digits = "", unit = ""] = /^([0-9]+)\s*([kmgt]?)(?:i?b)?$/.exec(text.toLowerCase()) ?? [];
-  const bytes = Number(digits) * (unitBytes[unit] ?? Number.NaN);
-  if (digits === "" || !Number.isSafeInteger(bytes)) {
-    throw new RunletError("ERR_RUNLET_USAGE", `${JSON.stringify(text)} is no number of bytes`, {
-      hint: "write it as 268435456 or 256m",
-    });
-  }
-  return bytes;
-}
-
 /**
  * @param text - `UID` or `UID:GID`; the group is 0 when left out.
  * @throws {@link RunletError} `ERR_RUNLET_USAGE`.

@@ -14,7 +14,12 @@ export interface ForegroundOptions {
   readonly keep: boolean;
   /** Adopts and collects orphans of the container. */
   readonly isSubreaper: boolean;
+  /** Says what is worth saying of the container's end. */
+  readonly warn: (message: string) => void;
 }
+
+const oomMessage =
+  "config.json /linux/resources/memory/limit: a process of the container was killed for lack of memory";
 
 /** What a shell adds to the number of the signal that ended a process. */
 const signalStatusBase = 128;
@@ -30,6 +35,7 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   try {
     const container = await options.runtime.create(options.id, { ...options.request, signal: signals.abortSignal });
     const exit = await runOrRemove(container, signals, options);
+    if (exit.oomKilled) options.warn(oomMessage);
     if (!options.keep) await container.delete({ force: true });
     return exit.exitCode ?? statusOf(exit.signal);
   } catch (error) {

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import { quote } from "@runlet/errors";
 import { type BundleConfig, createBundle, readBundleSource } from "@runlet/rootfs";
-import { parseBytes, parseMount, parseUser } from "../bundle-values.ts";
+import { parseMount, parseUser } from "../bundle-values.ts";
+import { parseBytes } from "../byte-size.ts";
 import type { Invocation, OptionValues } from "../command.ts";
 import { commands } from "../commands.ts";
 import type { bundleOptions, bundlePositionals } from "../options/bundle.ts";

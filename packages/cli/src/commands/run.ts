@@ -22,6 +22,7 @@ export async function run(invocation: Invocation<typeof runOptions, typeof newCo
       hasTerminal,
       keep: options.keep,
       isSubreaper: !options["no-subreaper"],
+      warn: (message) => invocation.log.warn(message),
     });
   }
   const container = await runtime.create(positionals.id, createRequest(options));

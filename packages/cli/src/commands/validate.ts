@@ -4,9 +4,9 @@ import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import { type Issue, validateConfig } from "@runlet/validator";
 import type { Invocation } from "../command.ts";
 import type { validateOptions, validatePositionals } from "../options/bundle.ts";
+import { readStandardInput } from "../standard-input.ts";
 
 const standardInput = "-";
-const standardInputFd = 0;
 const configName = "config.json";
 
 /** Prints every issue of a config; the status is 1 if one of them is an error. */
@@ -26,7 +26,7 @@ export function formatIssueLine(fileName: string, issue: Issue): string {
 }
 
 function readConfig(source: string): { name: string; text: Uint8Array } {
-  if (source === standardInput) return { name: "<stdin>", text: readFileSync(standardInputFd) };
+  if (source === standardInput) return { name: "<stdin>", text: readStandardInput() };
   const isBundle = statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false;
   const hostPath = isBundle ? normalize(join(source, configName)) : source;
   try {

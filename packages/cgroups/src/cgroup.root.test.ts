@@ -14,7 +14,7 @@ function make(driver: (typeof drivers)[number]): Cgroup {
 
 afterEach(async () => {
   for (const cgroup of made.splice(0)) {
-    if (cgroup.exists()) await dispose(cgroup);
+    await dispose(cgroup);
     for (const hostPath of Object.values(cgroup.hostPaths)) expect(existsSync(hostPath)).toBe(false);
   }
 });

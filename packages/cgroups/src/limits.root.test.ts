@@ -14,7 +14,7 @@ function make(driver: (typeof drivers)[number]): Cgroup {
 }
 
 afterEach(async () => {
-  for (const cgroup of made.splice(0)) if (cgroup.exists()) await dispose(cgroup);
+  for (const cgroup of made.splice(0)) await dispose(cgroup);
 });
 
 function read(cgroup: Cgroup, controller: string, file: string): string {

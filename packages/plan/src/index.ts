@@ -24,3 +24,4 @@ export { mountOptionNames } from "./mount-options.ts";
 export * from "./operation.ts";
 export type { CompileCgroup, CompileOptions } from "./options.ts";
 export { type ExecAffinity, execAffinity, memoryPolicyFlagNames, memoryPolicyModeNames } from "./scheduling.ts";
+export { firstSyscalls, helperOperations, type SyscallPattern, syscallsOf } from "./syscalls.ts";

@@ -18,9 +18,9 @@ export interface FileQueueHandler {
 }
 
 /**
- * Files that are made in the background, while the archive is read on. Whoever does something else at a place where a file is pending,
- * looks a path up that such a name is part of, or removes or links anything, settles first; so the outcome is that of one entry after
- * the other.
+ * Files that are made in the background, while the archive is read on. Whoever does something else at a place where a file
+ * is pending, looks a path up that such a name is part of, or removes or links anything, settles first; so the outcome is
+ * that of one entry after the other.
  */
 export class FileQueue {
   readonly #handler: FileQueueHandler;

@@ -54,8 +54,8 @@ const maxInterpreterBytes = 16 << 20;
 /**
  * Finds every library that an executable needs, as the dynamic linker named by its `PT_INTERP` would: `DT_RPATH` of what
  * loads it, `DT_RUNPATH`, `ld.so.cache`, default directories; `$ORIGIN`, `$LIB` and `$PLATFORM` expanded. The environment is not
- * looked at, nor `/etc/ld.so.preload`, and nothing is executed. Of libraries that exist in variants for processors (`glibc-hwcaps`),
- * the one that runs on all is taken. Libraries that a program loads itself, with dlopen(3), cannot be seen.
+ * looked at, nor `/etc/ld.so.preload`, and nothing is executed. Of libraries that exist in variants for processors
+ * (`glibc-hwcaps`), the one that runs on all is taken. Libraries that a program loads itself, with dlopen(3), cannot be seen.
  *
  * @param options.open - opens files of the tree that is searched: the host's, or a root filesystem.
  * @param options.sourcePath - the executable in that tree, without links, as `$ORIGIN` is.

@@ -13,9 +13,9 @@ const chunkBytes = 256 << 10;
 const ratioFloorBytes = 16 << 20;
 
 /**
- * Unpacks a tar archive (plain, gzip, zstd or xz) below a directory, whatever the archive holds: every path is resolved inside it by the
- * kernel, no link is followed out, no `..` is taken, and size, number and depth have limits. Entries of one name follow each
- * other; the last one stays.
+ * Unpacks a tar archive (plain, gzip, zstd or xz) below a directory, whatever the archive holds: every path is resolved
+ * inside it by the kernel, no link is followed out, no `..` is taken, and size, number and depth have limits. Of entries of
+ * one name the last one stays.
  *
  * After an error most of what came before it is there: unpack into a directory that can be thrown away.
  *

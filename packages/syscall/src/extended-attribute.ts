@@ -35,7 +35,12 @@ export function setxattrat(options: Place & { name: PathLike; value: Uint8Array 
   if (result < 0) fail("setxattrat", result, path);
 }
 
-/** getxattrat(2), without following a link. @returns undefined if there is no such attribute. @throws SyscallError `ENOSYS` before Linux 6.13. */
+/**
+ * getxattrat(2), without following a link.
+ *
+ * @returns undefined if there is no such attribute.
+ * @throws SyscallError `ENOSYS` before Linux 6.13.
+ */
 export function getxattrat(options: Place & { name: PathLike }): Buffer | undefined {
   const { dirFd, path, name } = options;
   return readGrowing("getxattrat", (into) => calls().getxattrat(dirFd, path, atFlags.AT_SYMLINK_NOFOLLOW, name, into));

@@ -22,8 +22,8 @@ export interface FlushResult {
 }
 
 /**
- * Makes new files on a thread of its own, in order, while the caller prepares the next ones. Files are made as by `createFileAt`: none
- * is replaced, no link followed.
+ * Makes new files on a thread of its own, in order, while the caller prepares the next ones. Files are made as by
+ * `createFileAt`: none is replaced, no link followed.
  */
 export class FileWriter {
   readonly #handle: WriterHandle;

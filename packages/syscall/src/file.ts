@@ -50,13 +50,22 @@ export function mknodat(options: Place & { mode: number; major?: number; minor?:
   if (result < 0) fail("mknodat", result, path);
 }
 
-/** symlinkat(2): makes a link at the place that says `target`, whatever that means to whoever follows it. @throws SyscallError */
+/**
+ * symlinkat(2): makes a link at the place that says `target`, whatever that means to whoever follows it.
+ *
+ * @throws SyscallError
+ */
 export function symlinkat(options: Place & { target: PathLike }): void {
   const result = calls().symlinkat(options.target, options.dirFd, options.path);
   if (result < 0) fail("symlinkat", result, options.path);
 }
 
-/** linkat(2): a second name for `from`. @param options.flags - {@link atFlags}, default 0: a link is not followed. @throws SyscallError */
+/**
+ * linkat(2): a second name for `from`.
+ *
+ * @param options.flags - {@link atFlags}, default 0: a link is not followed.
+ * @throws SyscallError
+ */
 export function linkat(options: { from: Place; to: Place; flags?: number }): void {
   const { from, to } = options;
   const result = calls().linkat(from.dirFd, from.path, to.dirFd, to.path, options.flags ?? 0);
@@ -192,7 +201,12 @@ export function fstatfs(fd: number): FileSystemStatus {
   return { type, flags, blockSizeBytes, blocks, availableBlocks };
 }
 
-/** copy_file_range(2): copies within the kernel, by reference where the file system can. @returns bytes copied, 0 at the end. @throws SyscallError `EXDEV`, `EINVAL` or `EOPNOTSUPP` where the two files cannot share. */
+/**
+ * copy_file_range(2): copies within the kernel, by reference where the file system can.
+ *
+ * @returns bytes copied, 0 at the end.
+ * @throws SyscallError `EXDEV`, `EINVAL` or `EOPNOTSUPP` where the two files cannot share.
+ */
 export function copyFileRange(options: {
   inFd: number;
   inOffset: number;

@@ -129,6 +129,25 @@ describe("the root file system", () => {
     const plan = planOf({ linux: { namespaces: [joined("mount")] } });
     expect(operationsOf(plan, "enterRoot")[0]?.method).toBe("chroot");
     expect(operationsOf(plan, "setRootPropagation")).toEqual([]);
+    expect(operationsOf(plan, "bindRoot")).toEqual([]);
+  });
+
+  test("a mount namespace of others gets a mount only for a root that is to be read-only", () => {
+    const plan = planOf({ linux: { namespaces: [joined("mount")] }, root: { path: "rootfs", readonly: true } });
+    expect(operationsOf(plan, "openRoot")).toEqual([]);
+    expect(operationsOf(plan, "bindRoot")).toHaveLength(1);
+  });
+
+  test("is opened by the parent where the container's root may be nobody to its directories", () => {
+    const plan = planOf({ linux: { namespaces: namespaces("mount", "user"), ...maps } });
+    const [bindRoot] = operationsOf(plan, "bindRoot");
+    expect(plan.descriptors[bindRoot?.treeSlot ?? -1]).toMatchObject({ kind: "tree", hostPath: "/bundle/rootfs" });
+    expect(operationsOf(plan, "setRootPropagation")[0]?.privateParentOf).toBe("/");
+    const moved = planOf(
+      { linux: { namespaces: namespaces("mount", "user"), ...maps } },
+      { options: { noPivot: true } },
+    );
+    expect(operationsOf(moved, "bindRoot")[0]?.treeSlot).toBeNull();
   });
 
   test("nothing is mounted without a mount namespace", () => {

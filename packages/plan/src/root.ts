@@ -1,13 +1,16 @@
-import { addDescriptor, type Context, hasNamespace, isCreated, mayOpenTrees } from "./context.ts";
+import { addDescriptor, type Context, isCreated, mayOpenTrees } from "./context.ts";
 import type { EnterRoot, MakePathReadonly, MaskPath, Operation } from "./operation.ts";
 import { cleanPath } from "./path.ts";
 import { pointerTo } from "./pointer.ts";
 
-/** The helper's hold on the root file system: a mount of its own, where there is a mount namespace for it. */
+/**
+ * The helper's hold on the root file system: a mount of its own, where there is a mount namespace for it. One that is joined
+ * belongs to others, and would keep the mount: there it is made only for a root that is to be read-only.
+ */
 export function holdRoot(context: Context): Operation {
   const hostPath = context.rootHostPath;
   const from = "/root/path";
-  if (!hasNamespace(context, "mount")) return { op: "openRoot", hostPath, from };
+  if (!isCreated(context, "mount") && !isReadonly(context)) return { op: "openRoot", hostPath, from };
   if (!isRootOpened(context)) return { op: "bindRoot", hostPath, treeSlot: null, from };
   const treeSlot = addDescriptor(context, { kind: "tree", hostPath, recursive: true, from });
   return { op: "bindRoot", hostPath, treeSlot, from };
@@ -29,7 +32,11 @@ export function enterRoot(context: Context): EnterRoot {
 
 /** `setRootReadonly`, where the config has it. */
 export function readonlyRoot(context: Context): Operation[] {
-  return context.spec.root?.readonly === true ? [{ op: "setRootReadonly", from: "/root/readonly" }] : [];
+  return isReadonly(context) ? [{ op: "setRootReadonly", from: "/root/readonly" }] : [];
+}
+
+function isReadonly(context: Context): boolean {
+  return context.spec.root?.readonly === true;
 }
 
 /** The paths that are covered: read-only ones first, so that a masked one among them stays masked. */

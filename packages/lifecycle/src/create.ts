@@ -70,7 +70,7 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   undo.push(() => directory.remove());
   try {
     using lock = await directory.lock();
-    directory.write(record);
+    directory.writeIntent(record);
     if (cgroup !== null && !cgroup.needsProcess) {
       await cgroup.create();
       undo.push(() => cgroup.delete());

@@ -56,6 +56,27 @@ describe("StateDirectory", () => {
     expect(directory.exists()).toBe(false);
   });
 
+  it("reads what was written down before the container was made, until there is a record", () => {
+    const directory = new StateDirectory(root, "a");
+    directory.create();
+    directory.writeIntent(recordOf("a"));
+    expect(directory.read()).toEqual(recordOf("a"));
+    expect(directory.exists()).toBe(false);
+    directory.write({ ...recordOf("a"), init_process_pid: 7 });
+    expect(directory.read()?.init_process_pid).toBe(7);
+    expect(readdirSync(directory.hostPath)).toEqual(["state.json"]);
+  });
+
+  it("believes the record when an interrupted creation left both", () => {
+    const directory = new StateDirectory(root, "a");
+    directory.create();
+    directory.writeIntent(recordOf("a"));
+    new StateDirectory(root, "a").write({ ...recordOf("a"), init_process_pid: 7 });
+    expect(directory.read()?.init_process_pid).toBe(7);
+    directory.remove();
+    expect(readdirSync(root)).toEqual([]);
+  });
+
   it("says that a record is damaged, and removes it all the same", () => {
     const directory = new StateDirectory(root, "a");
     directory.create();

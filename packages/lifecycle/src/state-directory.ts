@@ -18,6 +18,7 @@ import { parseRecord, stringifyRecord } from "./record-json.ts";
 import type { StateRecord } from "./state-record.ts";
 
 const recordName = "state.json";
+const intentName = "intent.json";
 const lockTimeoutMs = 10_000;
 
 /** The socket on which a created container waits for its start. */
@@ -27,6 +28,7 @@ export const startSocketName = "start.sock";
 export class StateDirectory {
   readonly id: string;
   readonly hostPath: string;
+  #hasIntent = false;
 
   /** @param rootHostPath - the state root. */
   constructor(rootHostPath: string, id: string) {
@@ -88,23 +90,36 @@ export class StateDirectory {
     return { directoryFd, [Symbol.dispose]: () => closeSync(directoryFd) };
   }
 
+  /**
+   * Writes down what is going to be made. It is a file of its own, which {@link write} takes away, since replacing a file
+   * makes ext4 allocate and write the new one at once (`auto_da_alloc`): milliseconds for each container.
+   */
+  writeIntent(record: StateRecord): void {
+    this.#put(intentName, record);
+    this.#hasIntent = true;
+  }
+
   /** Writes the record beside the one that is there and puts it in its place: a reader sees one or the other. */
   write(record: StateRecord): void {
-    const temporary = join(this.hostPath, `.${recordName}`);
+    this.#put(recordName, record);
+    if (this.#hasIntent) unlinkIfThere(join(this.hostPath, intentName));
+    this.#hasIntent = false;
+  }
+
+  #put(name: string, record: StateRecord): void {
+    const temporary = join(this.hostPath, `.${name}`);
     writeFileSync(temporary, stringifyRecord(record), { mode: 0o600 });
-    renameSync(temporary, join(this.hostPath, recordName));
+    renameSync(temporary, join(this.hostPath, name));
   }
 
   /**
-   * @returns the record, or null when the container's creation ended before there was one.
+   * @returns the record, or what was written down before the creation; null when that ended before there was either.
    * @throws RunletError `ERR_RUNLET_NOT_FOUND`, `ERR_RUNLET_STATE` for a record that cannot be read.
    */
   read(): StateRecord | null {
-    let text: string;
-    try {
-      text = readFileSync(join(this.hostPath, recordName), "utf8");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw this.#notFound(error);
+    // The record replaces the intent: who finds neither may have looked for one before, and for the other after that.
+    const text = this.#readText(recordName) ?? this.#readText(intentName) ?? this.#readText(recordName);
+    if (text === undefined) {
       closeSync(this.open());
       return null;
     }
@@ -115,6 +130,15 @@ export class StateDirectory {
         hint: `remove what is left of it: runlet delete --force ${this.id}`,
         cause,
       });
+    }
+  }
+
+  #readText(name: string): string | undefined {
+    try {
+      return readFileSync(join(this.hostPath, name), "utf8");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw this.#notFound(error);
+      return undefined;
     }
   }
 
@@ -137,9 +161,9 @@ export class StateDirectory {
     unlinkIfThere(join(this.hostPath, startSocketName));
   }
 
-  /** Removes everything; the record goes last, so that an interrupted removal can be done again. */
+  /** Removes everything; what tells of the container goes last, so that an interrupted removal can be done again. */
   remove(): void {
-    const names = readdirIfThere(this.hostPath).sort((a, b) => Number(a === recordName) - Number(b === recordName));
+    const names = readdirIfThere(this.hostPath).sort((a, b) => Number(isRecord(a)) - Number(isRecord(b)));
     for (const name of names) unlinkIfThere(join(this.hostPath, name));
     try {
       rmdirSync(this.hostPath);
@@ -156,6 +180,10 @@ export class StateDirectory {
       cause,
     });
   }
+}
+
+function isRecord(name: string): boolean {
+  return name === recordName || name === intentName;
 }
 
 function unlinkIfThere(hostPath: string): void {

@@ -3,8 +3,8 @@ import type { Spec } from "@runlet/spec";
 import type { RecordedOperation } from "./failure.ts";
 
 /**
- * What is written about a container in `state.json` of its directory, before it is made and when it has been made. Names
- * with underscores are those of runc's file, which scripts read.
+ * What is written about a container in its directory: to `intent.json` before it is made, to `state.json` when it has been.
+ * Names with underscores are those of runc's file, which scripts read.
  */
 export interface StateRecord {
   readonly id: string;

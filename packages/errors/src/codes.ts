@@ -32,14 +32,11 @@ export const errorCodes = {
   ERR_RUNLET_NOT_ROOT: "host",
   ERR_RUNLET_HOST: "host",
   ERR_RUNLET_SYSTEMD: "host",
-  ERR_RUNLET_CRIU: "host",
   ERR_RUNLET_TIMEOUT: "host",
   ERR_RUNLET_ABORTED: "usage",
   ERR_RUNLET_INIT: "host",
   ERR_RUNLET_ARCHIVE: "container",
   ERR_RUNLET_EXECUTABLE: "container",
-  ERR_RUNLET_IMAGE: "container",
-  ERR_RUNLET_REGISTRY: "host",
   ERR_RUNLET_NETWORK: "config",
 } as const;
 

@@ -14,8 +14,14 @@ export function stringifyRecord(record: StateRecord): string {
 
 /** The record in a text that {@link stringifyRecord} wrote. @throws SyntaxError */
 export function parseRecord(text: string): StateRecord {
-  if (!/\d{16}/.test(text)) return JSON.parse(text) as StateRecord;
+  const value = parseExactly(text) as Partial<StateRecord> | null;
+  if (typeof value?.id !== "string" || value.version !== 1) throw new SyntaxError("this is no record of a container");
+  return value as StateRecord;
+}
+
+function parseExactly(text: string): unknown {
+  if (!/\d{16}/.test(text)) return JSON.parse(text);
   const parsed = parseJson(text);
   if (parsed.problem !== undefined) throw new SyntaxError(parsed.problem.message);
-  return parsed.value as StateRecord;
+  return parsed.value;
 }

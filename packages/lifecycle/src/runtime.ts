@@ -9,7 +9,7 @@ import { type LoadedConfig, loadConfig } from "./config.ts";
 import { Container } from "./container.ts";
 import { checkContainerId } from "./container-id.ts";
 import { stateOf, statusOf } from "./container-status.ts";
-import { createContainer } from "./create.ts";
+import { abortedError, createContainer } from "./create.ts";
 import { delegatedPaths, isDelegated } from "./delegation.ts";
 import { hostFacts, hostLayout, isInUserNamespace, readUidMap } from "./host.ts";
 import type { ContainerState, CreateOptions, RuntimeOptions, Warning } from "./options.ts";
@@ -54,7 +54,7 @@ export class Runtime {
    */
   async create(id: string, options: CreateOptions): Promise<Container> {
     checkContainerId(id);
-    options.signal?.throwIfAborted();
+    if (options.signal?.aborted) throw abortedError(options.signal);
     const loaded = this.#load(options);
     const cgroup = this.#cgroup(id, loaded.spec);
     const plan = this.#compile(id, loaded, cgroup, options);
@@ -67,11 +67,15 @@ export class Runtime {
     return await createContainer(request);
   }
 
-  /** @throws RunletError `ERR_RUNLET_NOT_FOUND`, `ERR_RUNLET_INVALID_ID`, `ERR_RUNLET_STATE` for a damaged record. */
+  /**
+   * Finds a container that any process has created. One whose record is damaged is found too: it can be deleted.
+   *
+   * @throws RunletError `ERR_RUNLET_NOT_FOUND`, `ERR_RUNLET_INVALID_ID`.
+   */
   async load(id: string): Promise<Container> {
     checkContainerId(id);
     const directory = new StateDirectory(this.root, id);
-    return new Container({ directory, record: directory.read(), warn: this.#warn });
+    return new Container({ directory, record: directory.readIfSound(), warn: this.#warn });
   }
 
   /**

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { RunletError } from "@runlet/errors";
+import { isRunletError, RunletError } from "@runlet/errors";
 import { connectUnix, SOCK_SEQPACKET, tryLock } from "@runlet/syscall";
 import { parseRecord, stringifyRecord } from "./record-json.ts";
 import type { StateRecord } from "./state-record.ts";
@@ -130,6 +130,16 @@ export class StateDirectory {
         hint: `remove what is left of it: runlet delete --force ${this.id}`,
         cause,
       });
+    }
+  }
+
+  /** As {@link read}, and null for a record that is damaged: what can still be done is to remove it. */
+  readIfSound(): StateRecord | null {
+    try {
+      return this.read();
+    } catch (error) {
+      if (isRunletError(error) && error.code === "ERR_RUNLET_STATE") return null;
+      throw error;
     }
   }
 

@@ -24,7 +24,7 @@ export function isRefusal(error: unknown): boolean {
  *
  * @throws the error of `node:fs`; `written` of it is how many values had been taken.
  */
-export function writeValues(hostPath: string, values: readonly string[]): void {
+function writeValues(hostPath: string, values: readonly string[]): void {
   const fd = openSync(hostPath, constants.O_WRONLY);
   try {
     for (const value of values) writeSync(fd, value);

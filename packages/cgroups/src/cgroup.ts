@@ -48,8 +48,8 @@ export interface CgroupState {
 /** Descriptors by which a process joins a control group. All have O_CLOEXEC; whoever got them closes them. */
 export interface CgroupDescriptors {
   /**
-   * `cgroup.procs` of each hierarchy, O_WRONLY, in the order of {@link Cgroup.controllers}: a process that writes `0` to each is
-   * in. A hierarchy that a rootless runtime does without is /dev/null.
+   * `cgroup.procs` (v2) or `tasks` (v1) of each hierarchy, O_WRONLY, in the order of {@link Cgroup.controllers}: a process with
+   * one thread that writes `0` to each is in. A hierarchy that a rootless runtime does without is /dev/null.
    */
   readonly procs: readonly { readonly controller: string; readonly fd: number }[];
   /** The directory itself, O_PATH, for CLONE_INTO_CGROUP; null where that is not possible (v1, hybrid). */
@@ -105,7 +105,7 @@ export interface Cgroup {
    * @throws RunletError `ERR_RUNLET_CGROUP`; what was made is removed again.
    */
   create(options?: CgroupCreateOptions): Promise<void>;
-  /** Opens what a process needs to join. The caller closes the descriptors. */
+  /** Opens what a process with one thread needs to join: it writes 0 to each. The caller closes the descriptors. */
   openProcs(): CgroupDescriptors;
   /**
    * Sets the limits of a new control group. `resources.devices` unset means the default devices alone, as in runc.

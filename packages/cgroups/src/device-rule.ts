@@ -119,7 +119,7 @@ function deviceNumber(value: number | bigint | undefined | null, pointer: string
 }
 
 /** `rwm` and its parts, in the order in which the kernel prints them. */
-export function formatAccess(bits: number): string {
+function formatAccess(bits: number): string {
   return `${bits & deviceAccess.read ? "r" : ""}${bits & deviceAccess.write ? "w" : ""}${bits & deviceAccess.mknod ? "m" : ""}`;
 }
 

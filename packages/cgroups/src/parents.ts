@@ -23,7 +23,7 @@ export function leafPath(nested: NestedPath): string {
 }
 
 /** Host paths of the directories between, outermost first. */
-export function parentPaths(nested: NestedPath): string[] {
+function parentPaths(nested: NestedPath): string[] {
   const paths: string[] = [];
   let path = nested.basePath;
   for (const name of nested.names.slice(0, -1)) {

@@ -88,7 +88,7 @@ const magics: readonly Buffer[] = [
 ];
 
 /** Whether a file starts as a compressed file does, or as a tar archive. */
-export function isArchive(head: Buffer): boolean {
+function isArchive(head: Buffer): boolean {
   return (
     magics.some((magic) => head.subarray(0, magic.length).equals(magic)) ||
     head.toString("latin1", 257, 262) === "ustar"

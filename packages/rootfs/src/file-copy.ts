@@ -20,7 +20,7 @@ export function copyContent(inFd: number, outFd: number): void {
 }
 
 /** The parts of a file that are no holes. */
-export function* dataRanges(fd: number, sizeBytes: number): Generator<{ start: number; end: number }> {
+function* dataRanges(fd: number, sizeBytes: number): Generator<{ start: number; end: number }> {
   for (let offset = 0; offset < sizeBytes; ) {
     let start: number;
     try {

@@ -28,7 +28,7 @@ export interface ArchiveReaderOptions {
 }
 
 /** A long name or PAX header larger than this is refused. The kernel takes 64 KiB for all extended attributes of a file. */
-export const maxExtensionBytes = 4 << 20;
+const maxExtensionBytes = 4 << 20;
 
 type State = "header" | "extension" | "sparse-extension" | "sparse-map" | "content" | "filling" | "end";
 

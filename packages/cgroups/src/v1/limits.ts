@@ -80,7 +80,7 @@ function memoryWrites(memory: LinuxMemory): PlannedWrite[] {
 }
 
 /** Engines send the 64-bit form of -1 for "unset"; 0 is a value of its own. */
-export function swappinessOf(memory: LinuxMemory): bigint | undefined {
+function swappinessOf(memory: LinuxMemory): bigint | undefined {
   if (memory.swappiness === undefined || memory.swappiness === null) return undefined;
   const swappiness = BigInt.asIntN(64, BigInt(memory.swappiness));
   if (swappiness === -1n) return undefined;

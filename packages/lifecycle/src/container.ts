@@ -3,12 +3,11 @@ import type { Readable, Writable } from "node:stream";
 import type { Cgroup, CgroupEvent, CgroupStats } from "@runlet/cgroups";
 import { cgroupFromState } from "@runlet/cgroups";
 import { RunletError } from "@runlet/errors";
-import { type Hook, type HookKind, hookOperations } from "@runlet/plan";
 import type { LinuxResources } from "@runlet/spec";
 import type { ChildProcess } from "@runlet/syscall";
 import { ContainerProcess } from "./container-process.ts";
 import { stateOf, statusOf } from "./container-status.ts";
-import { type HookState, runHook } from "./hook-runner.ts";
+import { type HookState, runPoststartHooks, runPoststopHooks } from "./hook-runner.ts";
 import { hostLayout } from "./host.ts";
 import type { ContainerState, ContainerStatus, ContainerStreams, ExitInfo, Warning } from "./options.ts";
 import { pauseProcesses, requireCgroup, requireProcesses, resumeProcesses, updateLimits } from "./resource-control.ts";
@@ -124,7 +123,13 @@ export class Container implements AsyncDisposable {
     if (status !== "created") throw this.#cannotStart(status);
     await startProcess(lock.directoryFd, record, this.#hookState(record, "created"));
     this.#directory.removeStartSocket();
-    await this.#runHooks(record, "poststart", "running");
+    try {
+      await runPoststartHooks(record.config, this.#hookState(record, "running"));
+    } catch (error) {
+      // runtime.md#lifecycle step 9: an error, and the container is stopped.
+      await this.#end(record);
+      throw error;
+    }
   }
 
   /**
@@ -244,25 +249,18 @@ export class Container implements AsyncDisposable {
       });
     }
     using _lock = await this.#directory.lock();
+    await this.#end(record);
+    await this.#cgroupOf(record)?.delete();
+    await runPoststopHooks(record.config, this.#hookState(record, "stopped"), this.#warn);
+  }
+
+  /** Kills every process of the container and waits until the first has ended. */
+  async #end(record: StateRecord): Promise<void> {
     const cgroup = this.#cgroupOf(record);
     this.#process.signal(record, SIGKILL);
     if (cgroup?.isFrozen()) await cgroup.thaw();
     await this.#process.awaitEnd(record);
     if (!hasOwnPidNamespace(record)) await cgroup?.kill(SIGKILL);
-    await cgroup?.delete();
-    await this.#runHooks(record, "poststop", "stopped");
-  }
-
-  async #runHooks(record: StateRecord, kind: HookKind, status: HookState["status"]): Promise<void> {
-    const hooks: readonly Hook[] = hookOperations(record.config, kind);
-    for (const hook of hooks) {
-      try {
-        await runHook(hook, this.#hookState(record, status));
-      } catch (error) {
-        // runtime.md#lifecycle: after the start and after the deletion a failing hook is logged, and the rest run.
-        this.#warn({ message: messageOf(error), pointer: hook.from });
-      }
-    }
   }
 
   #hookState(record: StateRecord, status: HookState["status"]): HookState {

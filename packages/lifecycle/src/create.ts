@@ -8,6 +8,7 @@ import { Container } from "./container.ts";
 import { type Creation, Creator } from "./creation.ts";
 import { connectReceiver, passDescriptor } from "./descriptor-passing.ts";
 import { recordOperation } from "./failure.ts";
+import { type HookState, runPoststopHooks } from "./hook-runner.ts";
 import type { CreateOptions, Stdio, Warning } from "./options.ts";
 import { readProcessStatus } from "./process-status.ts";
 import type { StateDirectory } from "./state-directory.ts";
@@ -66,6 +67,8 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   undo.push(() => stdio.closePipes());
   let creation: Creation;
   let record = newRecord(request);
+  // runtime.md#lifecycle steps 12 and 13: when all is undone, and only where there was something for hooks to see.
+  undo.push(() => (record.init_process_pid === 0 ? undefined : runPoststopHooks(spec, stoppedState(record), warn)));
   directory.create();
   undo.push(() => directory.remove());
   try {
@@ -106,6 +109,10 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   creation.release();
   undo.length = 0;
   return container;
+}
+
+function stoppedState({ ociVersion, id, bundle, annotations }: StateRecord): HookState {
+  return { ociVersion, id, status: "stopped", bundle, ...(annotations === undefined ? {} : { annotations }) };
 }
 
 interface ProcessParts {

@@ -1,5 +1,7 @@
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
-import type { Hook } from "@runlet/plan";
+import { type Hook, hookOperations } from "@runlet/plan";
+import type { Spec } from "@runlet/spec";
+import type { Warning } from "./options.ts";
 import { type ProgramResult, runProgram } from "./program.ts";
 
 /** State of a container as hooks get it on standard input, runtime.md#state. */
@@ -45,4 +47,24 @@ export async function runHook(hook: Hook, state: HookState): Promise<void> {
     ? `${quote(hook.path)} did not end in ${hook.timeoutMs} ms and was killed`
     : `exit status ${result.status}`;
   throw new RunletError("ERR_RUNLET_HOOK", `${start}: ${how}${output}`, { pointer: hook.from });
+}
+
+/**
+ * Runs hooks one after the other until one fails.
+ *
+ * @throws RunletError `ERR_RUNLET_HOOK` of the first that fails; the rest are not run.
+ */
+export async function runPoststartHooks(spec: Spec, state: HookState): Promise<void> {
+  for (const hook of hookOperations(spec, "poststart")) await runHook(hook, state);
+}
+
+/** Runs every poststop hook; one that fails is warned of. @see runtime.md#lifecycle step 13 */
+export async function runPoststopHooks(spec: Spec, state: HookState, warn: (warning: Warning) => void): Promise<void> {
+  for (const hook of hookOperations(spec, "poststop")) {
+    try {
+      await runHook(hook, state);
+    } catch (error) {
+      warn({ message: error instanceof Error ? error.message : String(error), pointer: hook.from });
+    }
+  }
 }

@@ -22,6 +22,8 @@ export interface ProgramResult {
 }
 
 const maxOutputCharacters = 4096;
+/** How long the last words of a program that fails may take: what it has started may keep its output open for ever. */
+const outputDelayMs = 100;
 
 /**
  * Runs a program of the host's, without a shell and with no more of an environment than it is given.
@@ -37,6 +39,7 @@ export async function runProgram(request: ProgramRequest): Promise<ProgramResult
     ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
     stdio: ["pipe", "pipe", "pipe"],
   });
+  const closed = new Promise((resolve) => child.once("close", resolve));
   let output = "";
   const collect = (chunk: Buffer) => {
     if (output.length < maxOutputCharacters) output = (output + chunk.toString()).slice(0, maxOutputCharacters);
@@ -59,6 +62,8 @@ export async function runProgram(request: ProgramRequest): Promise<ProgramResult
       child.once("error", reject);
       child.once("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : signalNumber(signal))));
     });
+    if (status !== 0)
+      await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, outputDelayMs).unref())]);
     return { status, isTimedOut, output };
   } finally {
     clearTimeout(timer);

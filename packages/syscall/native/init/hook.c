@@ -20,7 +20,9 @@ struct hook {
   uint32_t timeout_ms;
 };
 
+/* It stands at the container's root, like a hook of runc's, and not where the runtime's caller happened to be. */
 __attribute__((noreturn)) static void become_hook(struct init *init, const struct hook *hook, int output) {
+  KERNEL(fchdir, init->root_fd);
   KERNEL(lseek, init->state_fd, 0, 0);
   KERNEL(dup3, init->state_fd, 0, 0);
   KERNEL(dup3, output, 1, 0);

@@ -1,120 +1,360 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect } from "vitest";
-import type { Observation } from "../harness/observation.ts";
+import { afterAll, beforeAll, describe, expect } from "vitest";
+import type { RuntimeName } from "../harness/command.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite();
 const { test } = e2e;
+const mountinfo = "read=/proc/self/mountinfo";
 
-describe("recursive attributes", () => {
-  /** What a bind mount with an option gives a mount that lies in its source. */
-  async function observeBelow(option: string, ...verbs: string[]): Promise<Observation> {
-    const tree = join(e2e.directory, `recursive-${option}`);
-    const below = join(tree, "below");
-    mkdirSync(below, { recursive: true });
-    execFileSync("mount", ["-t", "tmpfs", e2e.tag, below]);
-    try {
-      return await e2e.observe(
-        e2e.bundle((config) => {
-          config.root.readonly = false;
-          config.mounts.push({ destination: "/data", type: "bind", source: tree, options: ["rbind", option] });
-        }),
-        "read=/proc/self/mountinfo",
-        ...verbs,
-      );
-    } finally {
-      execFileSync("umount", [below]);
-    }
-  }
+function hostDirectory(name: string, files: Readonly<Record<string, string>> = {}): string {
+  const path = join(e2e.directory, name);
+  mkdirSync(path, { recursive: true });
+  for (const [file, content] of Object.entries(files)) writeFileSync(join(path, file), content);
+  return path;
+}
 
-  const options: [option: string, shown: string][] = [
+/** A container with one mount more at /data. */
+function bundleWith(mount: { type?: string; source: string; options: string[] }) {
+  return e2e.bundle((config, made) => {
+    made.add({ "data/": "" });
+    config.root.readonly = false;
+    config.mounts.push({ destination: "/data", ...mount });
+  });
+}
+
+describe("[/mounts] attributes of the whole tree", () => {
+  let source: string;
+
+  beforeAll(() => {
+    source = hostDirectory("tree");
+    execFileSync("mount", ["-t", "tmpfs", e2e.tag, source]);
+    mkdirSync(join(source, "below"));
+    execFileSync("mount", ["-t", "tmpfs", e2e.tag, join(source, "below")]);
+    writeFileSync(join(source, "below/deep"), "");
+  });
+
+  afterAll(() => {
+    execFileSync("umount", ["--recursive", source]);
+  });
+
+  // runc 1.1 and crun 1.8.1 put the modes of access time beside the one that is there, which the kernel refuses.
+  const setting: [option: string, shown: string, runtimes?: RuntimeName[]][] = [
     ["rro", "ro"],
     ["rnosuid", "nosuid"],
     ["rnodev", "nodev"],
     ["rnoexec", "noexec"],
-    ["rnoatime", "noatime"],
-    ["rnodiratime", "nodiratime"],
-    ["rrelatime", "relatime"],
+    ["rnodiratime", "nodiratime", ["runlet", "runc"]],
+    ["rnosymfollow", "nosymfollow", ["runlet"]],
+    ["rnoatime", "noatime", ["runlet"]],
+    ["rrelatime", "relatime", ["runlet"]],
   ];
-  for (const [option, shown] of options) {
-    // crun 1.8 asks the kernel for two atime modes at once.
-    const runtime = option.endsWith("atime") ? (["runlet", "runc"] as const) : (["runlet", "runc", "crun"] as const);
-    test(`${option} holds for the mounts below as well`, { kernel: "5.12", runtime }, async () => {
-      const seen = await observeBelow(option);
+  for (const [option, shown, runtime = ["runlet", "runc", "crun"] as RuntimeName[]] of setting) {
+    test(`${option} holds for what is mounted below too`, { runtime }, async () => {
+      const seen = await e2e.observe(bundleWith({ type: "bind", source, options: ["rbind", option] }), mountinfo);
       expect(seen.mountAt("/data").options).toContain(shown);
       expect(seen.mountAt("/data/below").options).toContain(shown);
     });
   }
 
-  test("rnosymfollow", { kernel: "5.14", runtime: ["runlet"] }, async () => {
-    const seen = await observeBelow("rnosymfollow");
-    expect(seen.mountAt("/data/below").options).toContain("nosymfollow");
+  test("rstrictatime takes the other modes of access time away", { runtime: ["runlet"] }, async () => {
+    const seen = await e2e.observe(bundleWith({ type: "bind", source, options: ["rbind", "rstrictatime"] }), mountinfo);
+    for (const target of ["/data", "/data/below"]) {
+      for (const mode of ["relatime", "noatime"]) expect(seen.mountAt(target).options).not.toContain(mode);
+    }
   });
 
-  test("ro, by contrast, holds for the mount itself alone", async () => {
-    const seen = await observeBelow("ro", "write=/data/below/x:y", "write=/data/x:y");
-    expect(seen.of("write=/data/below/x:y")).toBe("ok");
-    expect(seen.of("write=/data/x:y")).toEqual({ errno: "EROFS" });
-  });
-});
-
-describe("tmpfs with tmpcopyup", () => {
-  test("starts with what the directory had, and leaves the directory as it was", async () => {
-    const bundle = e2e.bundle((config, made) => {
-      made.add({ "etc/kept": "from the rootfs", "etc/deep/er": "too" });
-      config.mounts.push({ destination: "/etc", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "mode=755"] });
+  const clearing: [set: string, clear: string, shown: string, runtimes?: RuntimeName[]][] = [
+    ["ro", "rrw", "ro"],
+    ["nosuid", "rsuid", "nosuid"],
+    ["nodev", "rdev", "nodev"],
+    ["noexec", "rexec", "noexec"],
+    ["nodiratime", "rdiratime", "nodiratime"],
+    ["nosymfollow", "rsymfollow", "nosymfollow", ["runlet"]],
+    ["noatime", "ratime", "noatime", ["runlet"]],
+    ["noatime", "rnoatime", "relatime", ["runlet"]],
+  ];
+  for (const [set, clear, absent, runtime = ["runlet"] as RuntimeName[]] of clearing) {
+    test(`${clear} takes it from what is mounted below, which the host mounted ${set}`, { runtime }, async () => {
+      const target = hostDirectory(`cleared-${clear}`);
+      execFileSync("mount", ["-t", "tmpfs", "-o", set, e2e.tag, target]);
+      try {
+        const seen = await e2e.observe(
+          bundleWith({ type: "bind", source: target, options: ["rbind", clear] }),
+          mountinfo,
+        );
+        expect(seen.mountAt("/data").options).not.toContain(absent);
+      } finally {
+        execFileSync("umount", [target]);
+      }
     });
-    const seen = await e2e.observe(bundle, "read=/etc/kept", "read=/etc/deep/er", "write=/etc/new:x", "statfs=/etc");
-    expect(seen.of("read=/etc/kept")).toBe("from the rootfs");
-    expect(seen.of("read=/etc/deep/er")).toBe("too");
-    expect(seen.of("write=/etc/new:x")).toBe("ok");
-    expect(seen.of("statfs=/etc")).toMatchObject({ magic: 0x01021994 });
-    expect(() => readFileSync(join(bundle.rootfs, "etc/new"))).toThrow(/ENOENT/);
+  }
+
+  test("ro holds for the mount alone, rro for those below: a write tells", async () => {
+    const plain = bundleWith({ type: "bind", source, options: ["rbind", "ro"] });
+    const first = await e2e.observe(plain, "write=/data/new:x", "write=/data/below/new:x", "remove=/data/below/new");
+    expect(first.of("write=/data/new:x")).toEqual({ errno: "EROFS" });
+    expect(first.of("write=/data/below/new:x")).toBe("ok");
+    const whole = bundleWith({ type: "bind", source, options: ["rbind", "rro"] });
+    const second = await e2e.observe(whole, "write=/data/new:x", "write=/data/below/new:x");
+    expect(second.of("write=/data/new:x")).toEqual({ errno: "EROFS" });
+    expect(second.of("write=/data/below/new:x")).toEqual({ errno: "EROFS" });
+  });
+
+  test("the host's own mounts stay as they are", async () => {
+    await e2e.observe(bundleWith({ type: "bind", source, options: ["rbind", "rro", "rnoexec"] }), mountinfo);
+    writeFileSync(join(source, "below/deep"), "still writable");
+    expect(readFileSync(join(source, "below/deep"), "utf8")).toBe("still writable");
   });
 });
 
-describe("nosymfollow", () => {
-  test("links on the mount are not followed", { kernel: "5.10", runtime: ["runlet"] }, async () => {
-    const source = join(e2e.directory, "links");
-    mkdirSync(source);
-    writeFileSync(join(source, "target"), "content");
-    execFileSync("ln", ["-s", "target", join(source, "link")]);
+describe("[/mounts] attributes of one mount", () => {
+  test("nosymfollow follows no link", { runtime: ["runlet"] }, async () => {
+    const source = hostDirectory("links", { file: "content" });
+    execFileSync("ln", ["-s", "file", join(source, "link")]);
     const seen = await e2e.observe(
-      e2e.bundle((config) => {
-        config.root.readonly = false;
-        config.mounts.push({ destination: "/data", type: "bind", source, options: ["bind", "nosymfollow"] });
-      }),
-      "read=/data/target",
+      bundleWith({ type: "bind", source, options: ["bind", "nosymfollow"] }),
+      "read=/data/file",
       "read=/data/link",
+      "readlink=/data/link",
     );
-    expect(seen.of("read=/data/target")).toBe("content");
+    expect(seen.of("read=/data/file")).toBe("content");
     expect(seen.of("read=/data/link")).toEqual({ errno: "ELOOP" });
+    expect(seen.of("readlink=/data/link")).toBe("file");
+  });
+
+  test("symfollow after nosymfollow follows them again: the last of a pair holds", {
+    runtime: ["runlet"],
+  }, async () => {
+    const source = hostDirectory("links-again", { file: "content" });
+    execFileSync("ln", ["-s", "file", join(source, "link")]);
+    const bundle = bundleWith({ type: "bind", source, options: ["bind", "nosymfollow", "symfollow"] });
+    expect((await e2e.observe(bundle, "read=/data/link")).of("read=/data/link")).toBe("content");
+  });
+
+  // crun 1.8.1 lets ro win over rw.
+  for (const [options, shown, absent, runtime] of [
+    [["ro", "rw"], "rw", "ro", ["runlet", "runc"]],
+    [["exec", "noexec"], "noexec", "exec", ["runlet", "runc", "crun"]],
+    [["noatime", "strictatime"], "rw", "noatime", ["runlet", "runc", "crun"]],
+  ] as const) {
+    test(`of ${options.join(",")} the last holds`, { runtime }, async () => {
+      const source = hostDirectory(`pair-${options.join("-")}`);
+      const bundle = bundleWith({ type: "bind", source, options: ["bind", ...options] });
+      const seen = (await e2e.observe(bundle, mountinfo)).mountAt("/data");
+      expect(seen.options).toContain(shown);
+      expect(seen.options).not.toContain(absent);
+    });
+  }
+
+  test("sync, dirsync and lazytime are the file system's", { runtime: ["runlet", "runc"] }, async () => {
+    const options = ["sync", "dirsync", "lazytime"];
+    const seen = await e2e.observe(bundleWith({ type: "tmpfs", source: "tmpfs", options }), mountinfo);
+    expect(seen.mountAt("/data").superOptions).toEqual(expect.arrayContaining(options));
+  });
+
+  test("defaults, silent and loud change nothing", { runtime: ["runlet"] }, async () => {
+    const options = ["defaults", "silent", "loud"];
+    const seen = await e2e.observe(bundleWith({ type: "tmpfs", source: "tmpfs", options }), mountinfo);
+    expect(seen.mountAt("/data")).toMatchObject({ type: "tmpfs", options: ["rw", "relatime"] });
+  });
+
+  test("an option that the file system does not know is refused, in the kernel's words", async () => {
+    const result = await e2e.run(
+      bundleWith({ type: "tmpfs", source: "tmpfs", options: ["no-such-option"] }).probing("ids"),
+    );
+    expect(result.status).toBe(1);
+    expect(result.stdout).toBe("");
+    if (e2e.runtime.name === "runlet") {
+      expect(result.stderr).toContain("/mounts/7");
+      expect(result.stderr).toContain("no-such-option");
+    }
+  });
+
+  test("a type that the kernel does not know is refused", async () => {
+    const result = await e2e.run(bundleWith({ type: "nosuchfs", source: "x", options: [] }).probing("ids"));
+    expect(result.status).toBe(1);
+    if (e2e.runtime.name === "runlet") expect(result.stderr).toContain("nosuchfs");
+  });
+
+  test("a source that does not exist is refused, with its path", async () => {
+    const source = join(e2e.directory, "no-such-source");
+    const result = await e2e.run(bundleWith({ type: "bind", source, options: ["bind"] }).probing("ids"));
+    expect(result.status).toBe(1);
+    expect(result.stderr).toContain("no-such-source");
   });
 });
 
-describe("a time namespace", () => {
-  const timed = { runtime: ["runlet"], file: ["/proc/self/ns/time", "time namespaces"] } as const;
-
-  test("moves the clocks by its offsets", timed, async () => {
-    const bundle = e2e.bundle((config) => {
-      config.linux.namespaces = [...(config.linux.namespaces ?? []), { type: "time" }];
-      config.linux.timeOffsets = { monotonic: { secs: 100_000 }, boottime: { secs: 700_000, nanosecs: 5 } };
-    });
-    const seen = await e2e.observe(bundle, "clock=monotonic", "clock=boottime", "readlink=/proc/self/ns/time");
-    const host = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
-    expect(Math.abs(seen.of<number>("clock=boottime") - host - 700_000)).toBeLessThan(10);
-    expect(seen.of<number>("clock=monotonic")).toBeGreaterThan(100_000);
-    expect(seen.of<number>("clock=monotonic")).toBeLessThan(host + 100_010);
+describe("[/mounts] a remount", () => {
+  test("changes the attributes of what is there, and keeps the others", { runtime: ["runlet"] }, async () => {
+    const source = hostDirectory("again", { file: "" });
+    const bundle = bundleWith({ type: "bind", source, options: ["bind", "nosuid", "noexec"] });
+    bundle.config.mounts.push({ destination: "/data", options: ["remount", "bind", "ro"] });
+    const seen = await e2e.observe(bundle, mountinfo, "write=/data/new:x");
+    expect(seen.mounts().filter(({ target }) => target === "/data")).toHaveLength(1);
+    expect(seen.mountAt("/data").options).toEqual(expect.arrayContaining(["ro", "nosuid", "noexec"]));
+    expect(seen.of("write=/data/new:x")).toEqual({ errno: "EROFS" });
   });
 
-  test("offsets without one are refused", { runtime: ["runlet"] }, async () => {
-    const bundle = e2e.bundle((config) => {
-      config.linux.timeOffsets = { monotonic: { secs: 1 } };
+  test("of a path that is no mount is refused", { runtime: ["runlet"] }, async () => {
+    const bundle = e2e.bundle((config, made) => {
+      made.add({ "plain/": "" });
+      config.mounts.push({ destination: "/plain", options: ["remount", "ro"] });
     });
-    const result = await e2e.run(bundle.probing("pid"));
+    const result = await e2e.run(bundle.probing("ids"));
     expect(result.status).toBe(1);
-    expect(result.stderr).toContain("/linux/timeOffsets");
+    expect(result.stderr).toContain("/mounts/7");
+  });
+});
+
+describe("[/mounts] tmpcopyup", () => {
+  test("fills the new tmpfs with what the directory holds, modes and owners too", async () => {
+    const bundle = e2e.bundle((config, made) => {
+      made.add({ "seed/file": "content", "seed/deep/er": "below", "seed/empty/": "" });
+      execFileSync("chmod", ["0604", join(made.rootfs, "seed/file")]);
+      execFileSync("chown", ["12:34", join(made.rootfs, "seed/file")]);
+      execFileSync("ln", ["-s", "file", join(made.rootfs, "seed/link")]);
+      config.mounts.push({ destination: "/seed", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "nodev"] });
+    });
+    const seen = await e2e.observe(
+      bundle,
+      mountinfo,
+      "read=/seed/file",
+      "stat=/seed/file",
+      "read=/seed/deep/er",
+      "readlink=/seed/link",
+      "list=/seed",
+      "overwrite=/seed/deep/er:changed",
+    );
+    expect(seen.mountAt("/seed")).toMatchObject({ type: "tmpfs" });
+    expect(seen.of("read=/seed/file")).toBe("content");
+    expect(seen.of("stat=/seed/file")).toMatchObject({ mode: 0o604, uid: 12, gid: 34 });
+    expect(seen.of("read=/seed/deep/er")).toBe("below");
+    expect(seen.of("readlink=/seed/link")).toBe("file");
+    expect(seen.of<string[]>("list=/seed").sort()).toEqual(["deep", "empty", "file", "link"]);
+    expect(seen.of("overwrite=/seed/deep/er:changed")).toBe("ok");
+    expect(readFileSync(join(bundle.rootfs, "seed/deep/er"), "utf8")).toBe("below");
+  });
+
+  test("can be read-only afterwards", async () => {
+    const bundle = e2e.bundle((config, made) => {
+      made.add({ "seed/file": "content" });
+      config.mounts.push({ destination: "/seed", type: "tmpfs", source: "tmpfs", options: ["ro", "tmpcopyup"] });
+    });
+    const seen = await e2e.observe(bundle, "read=/seed/file", "write=/seed/new:x");
+    expect(seen.of("read=/seed/file")).toBe("content");
+    expect(seen.of("write=/seed/new:x")).toEqual({ errno: "EROFS" });
+  });
+
+  test("follows no link out of the root while it copies", { runtime: ["runlet"] }, async () => {
+    const secret = join(hostDirectory("secret", { file: "of the host" }), "file");
+    const bundle = e2e.bundle((config, made) => {
+      made.add({ "seed/": "" });
+      execFileSync("ln", ["-s", secret, join(made.rootfs, "seed/out")]);
+      config.mounts.push({ destination: "/seed", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"] });
+    });
+    const seen = await e2e.observe(bundle, "readlink=/seed/out", "read=/seed/out");
+    expect(seen.of("readlink=/seed/out")).toBe(secret);
+    expect(seen.of("read=/seed/out")).toEqual({ errno: "ENOENT" });
+  });
+
+  test("is for tmpfs alone", { runtime: ["runlet"] }, async () => {
+    const source = hostDirectory("no-copy");
+    const result = await e2e.run(bundleWith({ type: "bind", source, options: ["bind", "tmpcopyup"] }).probing("ids"));
+    expect(result.status).toBe(1);
+    expect(result.stderr).toContain("/mounts/7/options");
+  });
+});
+
+describe("[/mounts] over what other mounts and devices are at", () => {
+  test("a tmpfs over /dev gets the devices, and a read-only one is sealed when they are there", async () => {
+    const bundle = e2e.bundle((config) => {
+      config.mounts = config.mounts.map((mount) =>
+        mount.destination === "/dev" ? { ...mount, options: [...(mount.options ?? []), "ro"] } : mount,
+      );
+    });
+    const seen = await e2e.observe(bundle, "stat=/dev/null", "write=/dev/null:x", "write=/dev/new:x", "stat=/dev/shm");
+    expect(seen.of("stat=/dev/null")).toMatchObject({ type: "c", major: 1, minor: 3 });
+    expect(seen.of("write=/dev/null:x")).toBe("ok");
+    expect(seen.of("write=/dev/new:x")).toEqual({ errno: "EROFS" });
+    expect(seen.of("stat=/dev/shm")).toMatchObject({ type: "directory" });
+  });
+
+  test("the host's /dev bound over /dev keeps its devices, and gets none", async () => {
+    const before = execFileSync("ls", ["/dev"], { encoding: "utf8" });
+    const bundle = e2e.bundle((config) => {
+      config.mounts = config.mounts
+        .filter(({ destination }) => !destination.startsWith("/dev"))
+        .concat({ destination: "/dev", type: "bind", source: "/dev", options: ["rbind", "rslave"] });
+    });
+    const seen = await e2e.observe(bundle, "stat=/dev/null", "stat=/dev/full", mountinfo);
+    expect(seen.of("stat=/dev/null")).toMatchObject({ type: "c", major: 1, minor: 3 });
+    expect(seen.mountAt("/dev").type).toBe("devtmpfs");
+    expect(execFileSync("ls", ["/dev"], { encoding: "utf8" })).toBe(before);
+  });
+
+  test("a file bound over a device takes its place", async () => {
+    const source = join(hostDirectory("not-random", { bytes: "not random" }), "bytes");
+    const bundle = e2e.bundle((config) => {
+      config.mounts.push({ destination: "/dev/urandom", type: "bind", source, options: ["bind", "ro"] });
+    });
+    expect((await e2e.observe(bundle, "read=/dev/urandom")).of("read=/dev/urandom")).toBe("not random");
+  });
+
+  test("a read-only root with a writable island in an island that is read-only", async () => {
+    const outer = hostDirectory("outer", { file: "" });
+    mkdirSync(join(outer, "inner"));
+    const inner = hostDirectory("inner");
+    const bundle = e2e.bundle((config, made) => {
+      made.add({ "outer/": "" });
+      config.mounts.push({ destination: "/outer", type: "bind", source: outer, options: ["bind", "ro"] });
+      config.mounts.push({ destination: "/outer/inner", type: "bind", source: inner, options: ["bind", "rw"] });
+    });
+    const seen = await e2e.observe(bundle, "write=/outer/new:x", "write=/outer/inner/new:x", "write=/new:x");
+    expect(seen.of("write=/outer/new:x")).toEqual({ errno: "EROFS" });
+    expect(seen.of("write=/outer/inner/new:x")).toBe("ok");
+    expect(seen.of("write=/new:x")).toEqual({ errno: "EROFS" });
+    expect(statSync(join(inner, "new")).size).toBe(1);
+  });
+
+  test("a missing target is made as the source is: a directory, or a file", async () => {
+    const source = hostDirectory("kinds", { file: "content" });
+    const bundle = e2e.bundle((config) => {
+      config.root.readonly = false;
+      config.mounts.push(
+        { destination: "/made/directory", type: "bind", source, options: ["bind"] },
+        { destination: "/made/too/file", type: "bind", source: join(source, "file"), options: ["bind"] },
+        { destination: "/made/tmpfs", type: "tmpfs", source: "tmpfs", options: [] },
+      );
+    });
+    const seen = await e2e.observe(bundle, "read=/made/directory/file", "read=/made/too/file", "stat=/made/tmpfs");
+    expect(seen.of("read=/made/directory/file")).toBe("content");
+    expect(seen.of("read=/made/too/file")).toBe("content");
+    expect(seen.of("stat=/made/tmpfs")).toMatchObject({ type: "directory" });
+    expect(statSync(join(bundle.rootfs, "made/directory")).isDirectory()).toBe(true);
+    expect(statSync(join(bundle.rootfs, "made/too/file")).isFile()).toBe(true);
+  });
+
+  test("a link of the rootfs leads the target within the root, also a link that climbs", async () => {
+    const source = hostDirectory("linked", { file: "content" });
+    const bundle = e2e.bundle((config, made) => {
+      made.add({ "real/place/": "" });
+      execFileSync("ln", ["-s", "../../../../../real", join(made.rootfs, "link")]);
+      config.mounts.push({ destination: "/link/place", type: "bind", source, options: ["bind", "ro"] });
+    });
+    const seen = await e2e.observe(bundle, "read=/real/place/file", mountinfo);
+    expect(seen.of("read=/real/place/file")).toBe("content");
+    expect(seen.mountAt("/real/place").options).toContain("ro");
+  });
+
+  test("a relative destination is refused, with what to write", { runtime: ["runlet"] }, async () => {
+    const bundle = e2e.bundle((config) => {
+      config.mounts.push({ destination: "data", type: "tmpfs", source: "tmpfs", options: [] });
+    });
+    const result = await e2e.run(bundle.probing("ids"));
+    expect(result.status).toBe(1);
+    expect(result.stderr).toContain("/mounts/7/destination");
   });
 });

@@ -16,6 +16,8 @@ export interface Requirements {
   readonly program?: string;
   /** A file that must exist, with what it stands for. */
   readonly file?: readonly [path: string, means: string];
+  /** A file that must not exist, with what it stands for. */
+  readonly absent?: readonly [path: string, means: string];
   /** The oldest kernel, `major.minor`. */
   readonly kernel?: string;
   /** Capabilities, as numbers, that the tests' own process must have. */
@@ -45,6 +47,7 @@ export function unmet(needs: Requirements): string | undefined {
   if (needs.program !== undefined && findProgram(needs.program) === undefined)
     return `needs ${needs.program} on the PATH`;
   if (needs.file !== undefined && !existsSync(needs.file[0])) return `needs ${needs.file[1]}`;
+  if (needs.absent !== undefined && existsSync(needs.absent[0])) return `needs a host without ${needs.absent[1]}`;
   if (needs.kernel !== undefined && !isKernelAtLeast(needs.kernel)) return `needs Linux ${needs.kernel}`;
   if (needs.capability !== undefined && !hasCapability(needs.capability[0])) return `needs ${needs.capability[1]}`;
   return undefined;

@@ -47,7 +47,8 @@ function findPs(): string {
 }
 
 /**
- * The header of a table of ps(1), and the lines of the processes that are wanted.
+ * The header of a table of ps(1), and the lines of the processes that are wanted. As in runc, what stands before the column
+ * PID must be single words: `-o args,pid` finds nothing.
  *
  * @throws {@link RunletError} `ERR_RUNLET_USAGE` for a table that does not name its processes.
  */

@@ -48,6 +48,16 @@ static void wait_forever(char *operand) {
   for (;;) pause();
 }
 
+/* Says that it spins, at once, then uses a processor until a signal ends it. */
+static void spin(char *operand) {
+  (void)operand;
+  json_string("spinning");
+  json_raw("]\n");
+  json_flush();
+  for (volatile unsigned long turn = 0;; turn++) {
+  }
+}
+
 static volatile sig_atomic_t caught;
 static void catch_signal(int number) { caught = number; }
 
@@ -190,6 +200,7 @@ const struct verb process_verbs[] = {{"exit", exit_with},
                                      {"raise", raise_signal},
                                      {"sleep", pause_seconds},
                                      {"wait", wait_forever},
+                                     {"spin", spin},
                                      {"trap", trap},
                                      {"waitFile", wait_for_file},
                                      {"fork", fork_children},

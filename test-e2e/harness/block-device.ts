@@ -1,0 +1,37 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+/** A whole disk, which the throttles of block I/O are of. */
+export interface Disk extends Disposable {
+  readonly major: number;
+  readonly minor: number;
+  /** Whether it is a disk in memory, without a file system: it is written to as a device. */
+  readonly isInMemory: boolean;
+}
+
+/** The disk that holds a directory, or one in memory where no disk does. */
+export function openDisk(directory: string): Disk {
+  const { dev } = statSync(directory);
+  const [major, minor] = [(dev >> 8) & 0xfff, (dev & 0xff) | ((dev >> 12) & 0xfff00)];
+  const entry = `/sys/dev/block/${major}:${minor}`;
+  if (existsSync(entry)) {
+    const disk = existsSync(join(entry, "partition")) ? join(entry, "..") : entry;
+    return { ...deviceNumbers(readFileSync(join(disk, "dev"), "utf8")), isInMemory: false, [Symbol.dispose]: () => {} };
+  }
+  execFileSync("modprobe", ["brd", "rd_nr=1", "rd_size=8192"]);
+  const name = readdirSync("/sys/class/block").find((block) => /^ram\d+$/.test(block));
+  return {
+    ...deviceNumbers(readFileSync(`/sys/class/block/${name}/dev`, "utf8")),
+    isInMemory: true,
+    [Symbol.dispose]: () => {
+      execFileSync("rmmod", ["brd"]);
+    },
+  };
+}
+
+/** @param text - `MAJOR:MINOR` as sysfs has it. */
+function deviceNumbers(text: string): { major: number; minor: number } {
+  const [major = Number.NaN, minor = Number.NaN] = text.trim().split(":").map(Number);
+  return { major, minor };
+}

@@ -1,0 +1,141 @@
+import { existsSync } from "node:fs";
+import { describe, expect } from "vitest";
+import { isV2 } from "../harness/control-group.ts";
+import { openSuite } from "../harness/suite.ts";
+
+const e2e = openSuite({ root: true, cgroup: ["v1", "hybrid", "v2"] });
+const { test } = e2e;
+
+const mebibyte = 1 << 20;
+
+interface Event {
+  readonly type: string;
+  readonly id: string;
+  readonly data?: {
+    readonly cpu: { readonly usage: { readonly total?: number }; readonly psi?: object };
+    readonly memory: {
+      readonly usage: { readonly limit: number; readonly usage?: number };
+      readonly raw?: Record<string, number>;
+      readonly psi?: object;
+    };
+    readonly pids: { readonly current?: number; readonly limit?: number };
+    readonly blkio: { readonly psi?: object };
+  };
+}
+
+/** Creates and starts a container with limits. */
+async function start(...verbs: string[]) {
+  const id = e2e.id();
+  const bundle = e2e
+    .bundle((config) => {
+      config.linux.resources = {
+        ...config.linux.resources,
+        memory: { limit: 48 * mebibyte, swap: 48 * mebibyte },
+        pids: { limit: 30 },
+      };
+    })
+    .probing(...verbs);
+  const call = e2e.runtime.start(["create", "--bundle", bundle.hostPath, id]);
+  expect(await call.ended).toMatchObject({ status: 0 });
+  await e2e.runtime.succeed(["start", id]);
+  return { id, bundle, call };
+}
+
+function parse(output: string): Event[] {
+  return output
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Event);
+}
+
+describe("events --stats", () => {
+  test("prints one reading: what the container has and uses", async () => {
+    const { id, call } = await start("fork=2", "allocateMiB=8", "wait");
+    await call.waitForOutput("waiting");
+    const { stdout } = await e2e.runtime.succeed(["events", "--stats", id]);
+    expect(stdout).toMatch(new RegExp(`^\\{"type":"stats","id":"${id}","data":\\{"cpu":\\{"usage":\\{[^\\n]*\\}\\n$`));
+    const [event] = parse(stdout);
+    expect(Object.keys(event?.data ?? {}).slice(0, 6)).toEqual(["cpu", "cpuset", "memory", "pids", "blkio", "hugetlb"]);
+    expect(Object.keys(event?.data ?? {})).toEqual(expect.arrayContaining(["intel_rdt", "network_interfaces"]));
+    expect(event?.data?.pids).toEqual({ current: 3, limit: 30 });
+    expect(event?.data?.memory.usage.limit).toBe(48 * mebibyte);
+    expect(event?.data?.memory.usage.usage).toBeGreaterThan(8 * mebibyte);
+    expect(event?.data?.memory.usage.usage).toBeLessThan(48 * mebibyte);
+    expect(event?.data?.memory.raw?.[isV2 ? "anon" : "total_rss"]).toBeGreaterThanOrEqual(8 * mebibyte);
+    expect(event?.data?.cpu.usage.total).toBeGreaterThan(0);
+  });
+
+  test("has the pressure on cgroup v2", {
+    runtime: ["runlet"],
+    cgroup: ["v2"],
+    file: ["/proc/pressure/memory", "pressure stall information"],
+  }, async () => {
+    const { id } = await start("wait");
+    const { stdout } = await e2e.runtime.succeed(["events", "--stats", id]);
+    const [event] = parse(stdout);
+    const line = {
+      avg10: expect.any(Number),
+      avg60: expect.any(Number),
+      avg300: expect.any(Number),
+      total: expect.any(Number),
+    };
+    for (const pressure of [event?.data?.cpu.psi, event?.data?.memory.psi, event?.data?.blkio.psi]) {
+      expect(pressure).toEqual({ some: line, full: line });
+    }
+  });
+});
+
+describe("events", () => {
+  test("prints a reading after each interval, until the container ends", async () => {
+    const { id, bundle } = await start("waitFile=/go");
+    const events = e2e.runtime.start(["events", "--interval", "100ms", id]);
+    await events.waitForOutput('"type":"stats"');
+    const seenMs = performance.now();
+    while (parse(events.stdout()).length < 5) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(performance.now() - seenMs).toBeGreaterThan(250);
+    bundle.add({ go: "" });
+    await e2e.runtime.waitForStatus(id, "stopped");
+    // runc watches on v1 until the group is gone.
+    await e2e.runtime.succeed(["delete", id]);
+    const result = await events.ended;
+    expect(result).toMatchObject({ status: 0 });
+    for (const event of parse(result.stdout)) expect(event).toMatchObject({ type: "stats", id });
+  });
+
+  test("ends when the container stops, without waiting for the interval", { runtime: ["runlet"] }, async () => {
+    const { id, bundle } = await start("waitFile=/go");
+    const events = e2e.runtime.start(["events", "--interval", "1h", id]);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    bundle.add({ go: "" });
+    expect(await events.ended).toEqual({ status: 0, signal: null, stdout: "", stderr: "" });
+    expect(existsSync(`${e2e.runtime.root}/${id}`)).toBe(true);
+  });
+
+  test("tells that the memory limit was hit", async () => {
+    const { id, bundle } = await start("waitFile=/go", "allocateMiB=96");
+    const events = e2e.runtime.start(["events", "--interval", "100ms", id]);
+    await events.waitForOutput('"type":"stats"');
+    bundle.add({ go: "" });
+    await events.waitForOutput('"type":"oom"');
+    await e2e.runtime.waitForStatus(id, "stopped");
+    await e2e.runtime.succeed(["delete", id]);
+    const { status, stdout } = await events.ended;
+    expect(status).toBe(0);
+    expect(parse(stdout).filter(({ type }) => type === "oom")).toContainEqual({ type: "oom", id });
+  });
+
+  test("wants an interval, and a container that is there and runs", async () => {
+    const { id } = await start("exit=0");
+    await e2e.runtime.waitForStatus(id, "stopped");
+    for (const [args, words] of [
+      [["--interval", "0", id], "duration interval must be greater than 0"],
+      [["--stats", id], `container with id ${id} is not running`],
+      [[id], `container with id ${id} is not running`],
+      [["--stats", `${id}-absent`], "container does not exist"],
+    ] as const) {
+      const result = await e2e.runtime.invoke(["events", ...args]);
+      expect([result.status, result.stdout]).toEqual([1, ""]);
+      expect(result.stderr).toContain(words);
+    }
+  });
+});

@@ -102,7 +102,7 @@ test("without a root the helper is the first id that is mapped, which makes the 
 });
 
 test("newgidmap(1) denies setgroups(2) to whoever maps their own group alone", () => {
-  const gidMappings = [{ containerID: 0, hostID: ordinaryUser.egid, size: 1 }];
+  const { gidMappings } = own;
   const plan = planWithUser({ uidMappings: range, gidMappings }, { ...ordinaryUser, hasSubordinateIds: true });
   expect(operationsOf(plan, "writeIdMappings")[0]).toMatchObject({ method: "newidmap", setgroups: null });
   expect(operationsOf(plan, "setUser")[0]?.additionalGids).toBeNull();

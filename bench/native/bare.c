@@ -4,13 +4,16 @@
  *
  * For every line on standard input it runs one container, from making its control groups to removing them, and answers with
  * the nanoseconds that took. What it does is the plan of the default config: six new namespaces, a v1 control group in every
- * mounted controller (or one v2 group), the default mounts, devices, links, masked and read-only paths, pivot_root, the
- * capabilities, one rlimit, no_new_privs, execve, wait, rmdir. */
+ * mounted controller (or one v2 group) with the default devices, the default mounts, devices, links, masked and read-only
+ * paths, pivot_root, a session keyring, the capabilities, one rlimit, no_new_privs, execve, wait, rmdir: the same effects
+ * with the fewest calls, in one process without an executable of its own, without state, errors or a start that is waited
+ * for. Like runlet's, the process enters the groups of v1 by writing 0 to `tasks`, which takes no lock over all processes. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <net/if.h>
 #include <sched.h>
@@ -64,8 +67,8 @@ static void find_hierarchies(void) {
 
 static void write_text(const char *path, const char *text) {
   int fd = open(path, O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return;
-  (void)!write(fd, text, strlen(text));
+  check(fd, path);
+  check(write(fd, text, strlen(text)), path);
   close(fd);
 }
 
@@ -97,21 +100,22 @@ static void make_groups(void) {
     /* The default config's only limit: every device denied but the usual ones. */
     snprintf(file, sizeof file, "%s/devices.deny", path);
     if (access(file, F_OK) == 0) {
-      static const char *const allowed[] = {"c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm"};
+      static const char *const allowed[] = {"c *:* m",   "b *:* m",   "c 1:3 rwm", "c 1:5 rwm",   "c 1:7 rwm",   "c 1:8 rwm",
+                                            "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm", "c 10:200 rwm"};
       write_text(file, "a");
       snprintf(file, sizeof file, "%s/devices.allow", path);
-      for (size_t rule = 0; rule < sizeof allowed / sizeof *allowed; rule++) write_text(file, allowed[rule]);
+      int fd = open(file, O_WRONLY | O_CLOEXEC);
+      for (size_t rule = 0; rule < sizeof allowed / sizeof *allowed; rule++) check(write(fd, allowed[rule], strlen(allowed[rule])), file);
+      close(fd);
     }
   }
 }
 
-static void enter_groups(pid_t child) {
-  char path[400], file[512], number[16];
-  snprintf(number, sizeof number, "%d", child);
+static void enter_groups(const char *file, int owner) {
+  char path[512];
   for (int i = 0; i < hierarchy_count; i++) {
-    group_path(path, sizeof path, i);
-    snprintf(file, sizeof file, "%s/cgroup.procs", path);
-    write_text(file, number);
+    if (snprintf(path, sizeof path, "%s/bare-%d/%s", hierarchies[i], owner, file) >= (int)sizeof path) check(-1, "path");
+    write_text(path, "0");
   }
 }
 
@@ -159,19 +163,18 @@ static void make_devices(void) {
   } devices[] = {{"dev/null", 1, 3}, {"dev/zero", 1, 5}, {"dev/full", 1, 7}, {"dev/random", 1, 8}, {"dev/urandom", 1, 9}, {"dev/tty", 5, 0}};
   for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
     check(mknod(devices[i].path, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)), devices[i].path);
-    check(chmod(devices[i].path, 0666), devices[i].path);
   }
   check(symlink("/proc/self/fd", "dev/fd"), "dev/fd");
   check(symlink("/proc/self/fd/0", "dev/stdin"), "dev/stdin");
   check(symlink("/proc/self/fd/1", "dev/stdout"), "dev/stdout");
   check(symlink("/proc/self/fd/2", "dev/stderr"), "dev/stderr");
   check(symlink("pts/ptmx", "dev/ptmx"), "dev/ptmx");
-  check(symlink("/proc/kcore", "dev/core"), "dev/core");
+  if (access("/proc/kcore", F_OK) == 0) check(symlink("/proc/kcore", "dev/core"), "dev/core");
 }
 
 static void cover_paths(void) {
   static const char *const masked[] = {"/proc/acpi",       "/proc/asound",      "/proc/kcore", "/proc/keys",     "/proc/latency_stats", "/proc/timer_list",
-                                       "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi"};
+                                       "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi", "/sys/devices/virtual/tpm"};
   static const char *const kept[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
   for (size_t i = 0; i < sizeof masked / sizeof *masked; i++) {
     if (mount("/dev/null", masked[i], NULL, MS_BIND, NULL) == 0 || errno == ENOENT) continue;
@@ -206,15 +209,17 @@ static void give_up_privileges(void) {
   check(setrlimit(RLIMIT_NOFILE, &limit), "RLIMIT_NOFILE");
 }
 
-static void contain(int gate_fd) {
-  char byte;
-  check(read(gate_fd, &byte, 1), "gate");
+static void contain(int owner) {
+  umask(0);
+  check(setsid(), "setsid");
+  check(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "_ses.bare"), "keyctl");
+  enter_groups(controllers[0][0] == '\0' ? "cgroup.procs" : "tasks", owner);
   /* The namespace's root is the group that the process is in: it has to be in its own first. */
   check(unshare(CLONE_NEWCGROUP), "unshare");
-  check(setsid(), "setsid");
   make_mounts();
   make_devices();
   check(syscall(SYS_pivot_root, ".", "."), "pivot_root");
+  check(mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL), "old root");
   check(umount2(".", MNT_DETACH), "umount");
   check(chdir("/"), "chdir");
   check(sethostname("bare", 4), "sethostname");
@@ -222,6 +227,7 @@ static void contain(int gate_fd) {
   cover_paths();
   check(mount(NULL, "/", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), "read-only root");
   syscall(SYS_close_range, 3, ~0U, 1U << 2); /* CLOSE_RANGE_CLOEXEC */
+  umask(0022);
   give_up_privileges();
   char *arguments[] = {(char *)program, NULL};
   char *environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm", "HOME=/", NULL};
@@ -230,8 +236,7 @@ static void contain(int gate_fd) {
 }
 
 static void run(void) {
-  int gate[2];
-  check(pipe2(gate, O_CLOEXEC), "pipe2");
+  int owner = getpid();
   make_groups();
   struct clone_args arguments = {
       .flags = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS,
@@ -239,17 +244,13 @@ static void run(void) {
   };
   pid_t child = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
   check(child, "clone3");
-  if (child == 0) contain(gate[0]);
-  enter_groups(child);
-  check(write(gate[1], "", 1), "gate");
+  if (child == 0) contain(owner);
   int status;
   check(waitpid(child, &status, 0), "waitpid");
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     fprintf(stderr, "bare: the container ended with wait status %d\n", status);
     exit(125);
   }
-  close(gate[0]);
-  close(gate[1]);
   remove_groups();
 }
 

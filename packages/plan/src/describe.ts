@@ -116,7 +116,7 @@ export function describeDescriptor(descriptor: Descriptor): string {
     case "namespace":
       return `${descriptor.type} namespace ${word(descriptor.hostPath)}`;
     case "cgroupProcs":
-      return `cgroup.procs${descriptor.controller === "" ? "" : ` of ${descriptor.controller}`}`;
+      return descriptor.controller === "" ? "cgroup.procs" : `tasks of ${descriptor.controller}`;
     case "startSocket":
       return "start socket";
     case "idmap":

@@ -138,7 +138,7 @@ export interface Fork extends Base {
   readonly op: "fork";
 }
 
-/** `joinCgroup`: writes `0` to each `cgroup.procs` that the parent opened. */
+/** `joinCgroup`: writes `0` to each `cgroup.procs` (v2) or `tasks` (v1) that the parent opened. */
 export interface JoinCgroup extends Base {
   readonly op: "joinCgroup";
   readonly slots: readonly Slot[];

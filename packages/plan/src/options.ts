@@ -9,8 +9,8 @@ export interface CompileCgroup {
   /** What the driver writes for `/linux/resources`, in order. */
   readonly writes: readonly CgroupWrite[];
   /**
-   * Controllers (`memory`, `name=systemd`; empty for the unified hierarchy), one for each hierarchy whose `cgroup.procs` the
-   * parent opens for the helper. Empty for the systemd driver: systemd moves the process.
+   * Controllers (`memory`, `name=systemd`; empty for the unified hierarchy), one for each hierarchy whose `cgroup.procs` or
+   * `tasks` the parent opens for the helper. Empty for the systemd driver: systemd moves the process.
    */
   readonly controllers: readonly string[];
   /**

@@ -66,7 +66,7 @@ result fork_child(struct init *init, struct cursor *fields) {
 result join_cgroup(struct init *init, struct cursor *fields) {
   for (uint32_t left = read_count(fields, 4); left > 0; left--) {
     int fd = (int)read_u32(fields);
-    TRY(init, "write", "cgroup.procs", KERNEL(write, fd, "0", 1));
+    TRY(init, "write", "control group", KERNEL(write, fd, "0", 1));
     KERNEL(close, fd);
   }
   CHECK_FIELDS(init, fields);

@@ -195,7 +195,7 @@ describe("actions", () => {
 
 describe("arguments", () => {
   type Operator = NonNullable<LinuxSyscall["args"]>[number]["op"];
-  const cases: [op: Operator, value: number, refused: readonly number[], let: readonly number[]][] = [
+  const cases: [op: Operator, value: number, refused: readonly number[], passed: readonly number[]][] = [
     ["SCMP_CMP_EQ", 1000, [1000], [999, 1001, 0]],
     ["SCMP_CMP_NE", 1000, [999, 1001, 0], [1000]],
     ["SCMP_CMP_LT", 1000, [999, 0], [1000, 1001]],

@@ -80,7 +80,7 @@ describe("the default devices", () => {
   });
 });
 
-describe("devices of the config", () => {
+describe("[/linux/devices/**] devices of the config", () => {
   test("are made with their numbers, mode and owner", async () => {
     const seen = await e2e.observe(
       e2e.bundle((config) => {

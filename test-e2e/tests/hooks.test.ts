@@ -55,7 +55,7 @@ function bundleWithHooks(directory: string, hooks: Hooks) {
   });
 }
 
-test("all kinds run, in their order, in their namespaces, with the state on standard input", async () => {
+test("[/hooks/prestart] [/hooks/createRuntime] [/hooks/createContainer] [/hooks/startContainer] [/hooks/poststart] [/hooks/poststop] [/hooks/*/path] [/hooks/*/args] [/hooks/*/env] all kinds run, in their order, in their namespaces, with the state on standard input", async () => {
   const directory = join(e2e.directory, "all");
   const insideOf = (kind: Kind): boolean => kind === "createContainer" || kind === "startContainer";
   const hooks: Hooks = {};

@@ -44,7 +44,7 @@ function source(name: string): string {
   return path;
 }
 
-describe("a bind mount with mappings of its own", () => {
+describe("[/mounts/*/uidMappings/**] [/mounts/*/gidMappings/**] a bind mount with mappings of its own", () => {
   test("[/mounts/uidMappings] shows the files as another's, and writes them as theirs", async () => {
     const path = source("own");
     const bundle = bundleWith({ type: "bind", source: path, options: ["bind"], ...shifted });

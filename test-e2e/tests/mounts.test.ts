@@ -17,7 +17,7 @@ function hostDirectory(name: string, files: Readonly<Record<string, string>> = {
   return path;
 }
 
-describe("the default mounts", () => {
+describe("[/mounts/*/destination] [/mounts/*/type] the default mounts", () => {
   test("are those of the config, with their options, in their order", async () => {
     const seen = await e2e.observe(e2e.bundle(), mountinfo);
     const table = (target: string) => {
@@ -55,7 +55,7 @@ describe("the default mounts", () => {
   });
 });
 
-describe("the root filesystem", () => {
+describe("[/root/path] [/root/readonly] the root filesystem", () => {
   test("is read-only when root.readonly is set", async () => {
     const seen = await e2e.observe(
       e2e.bundle((config) => {
@@ -95,7 +95,7 @@ describe("the root filesystem", () => {
   });
 });
 
-describe("bind mounts", () => {
+describe("[/mounts/*/source] [/mounts/*/options] bind mounts", () => {
   test("of a directory show the host's files, and writes go there", async () => {
     const source = hostDirectory("shared", { greeting: "hello" });
     const seen = await e2e.observe(
@@ -339,7 +339,7 @@ describe("propagation", () => {
   });
 });
 
-describe("maskedPaths and readonlyPaths", () => {
+describe("[/linux/maskedPaths] [/linux/readonlyPaths] maskedPaths and readonlyPaths", () => {
   test("masked files are empty, masked directories are empty, and neither can be written", async () => {
     const bundle = e2e.bundle((config, made) => {
       config.root.readonly = false;

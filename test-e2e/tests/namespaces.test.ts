@@ -24,7 +24,7 @@ function hostNamespace(type: keyof typeof files): string {
   return readlinkSync(`/proc/self/ns/${files[type]}`);
 }
 
-describe("a new namespace is another than the host's", () => {
+describe("[/linux/namespaces/*/type] a new namespace is another than the host's", () => {
   for (const type of ["pid", "network", "mount", "ipc", "uts", "cgroup"] as const) {
     test(type, async () => {
       const bundle = e2e.bundle((config) => {
@@ -91,7 +91,7 @@ test("in a new cgroup namespace the process's own group is the root", async () =
     expect(line).toMatch(/:\/$/);
 });
 
-describe("joining by path", () => {
+describe("[/linux/namespaces/*/path] joining by path", () => {
   for (const type of ["network", "ipc", "uts", "pid"] as const) {
     test(type, async () => {
       const ownerId = e2e.id();
@@ -150,7 +150,7 @@ describe("joining by path", () => {
   });
 });
 
-describe("hostname and domainname", () => {
+describe("[/hostname] [/domainname] hostname and domainname", () => {
   test("are the config's", { runtime: ["runlet", "crun"] }, async () => {
     const bundle = e2e.bundle((config) => {
       config.hostname = "HAL-9000";
@@ -173,7 +173,7 @@ describe("hostname and domainname", () => {
   });
 });
 
-describe("sysctl", () => {
+describe("[/linux/sysctl] sysctl", () => {
   test("of the network, ipc and uts namespaces takes effect inside and not on the host", async () => {
     const hostForward = readFileSync("/proc/sys/net/ipv4/ip_forward", "utf8");
     const hostMessages = readFileSync("/proc/sys/fs/mqueue/msg_max", "utf8");

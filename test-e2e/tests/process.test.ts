@@ -8,7 +8,7 @@ import { openSuite } from "../harness/suite.ts";
 const e2e = openSuite();
 const { test } = e2e;
 
-describe("capabilities", () => {
+describe("[/process/capabilities/**] capabilities", () => {
   test("the default config gives three, in each set it names", async () => {
     const bundle = e2e.bundle();
     const seen = await e2e.observe(bundle, "capabilities");
@@ -127,7 +127,7 @@ describe("capabilities", () => {
   });
 });
 
-describe("noNewPrivileges", () => {
+describe("[/process/noNewPrivileges] noNewPrivileges", () => {
   for (const value of [true, false]) {
     test(String(value), async () => {
       const seen = await e2e.observe(
@@ -142,7 +142,7 @@ describe("noNewPrivileges", () => {
 });
 
 describe("user", () => {
-  test("uid, gid and additionalGids are all three ids of the process", async () => {
+  test("[/process/user/uid] [/process/user/gid] [/process/user/additionalGids] uid, gid and additionalGids are all three ids of the process", async () => {
     const seen = await e2e.observe(
       e2e.bundle((config) => {
         config.process.user = { uid: 1234, gid: 2345, additionalGids: [5, 6000, 70000] };
@@ -177,12 +177,12 @@ describe("user", () => {
     });
   }
 
-  test("umask is 022 when the config has none", async () => {
+  test("[/process/user/umask] umask is 022 when the config has none", async () => {
     expect((await e2e.observe(e2e.bundle(), "umask")).of("umask")).toBe(0o022);
   });
 });
 
-describe("rlimits", () => {
+describe("[/process/rlimits/**] rlimits", () => {
   test("are those of the config, soft and hard", async () => {
     const seen = await e2e.observe(
       e2e.bundle((config) => {
@@ -224,7 +224,7 @@ describe("rlimits", () => {
   });
 });
 
-describe("env and args", () => {
+describe("[/process/env] [/process/args] env and args", () => {
   test("are passed as they are", async () => {
     const bundle = e2e.bundle((config) => {
       config.process.env = [
@@ -285,7 +285,7 @@ describe("env and args", () => {
   });
 });
 
-describe("cwd", () => {
+describe("[/process/cwd] cwd", () => {
   test("is where the process starts", async () => {
     const seen = await e2e.observe(
       e2e.bundle((config, bundle) => {
@@ -322,7 +322,7 @@ describe("cwd", () => {
   });
 });
 
-describe("oomScoreAdj", () => {
+describe("[/process/oomScoreAdj] oomScoreAdj", () => {
   for (const value of [0, 500, 1000]) {
     test(String(value), async () => {
       const seen = await e2e.observe(

@@ -10,7 +10,7 @@ const { test } = e2e;
 const recent = { runtime: ["runlet", "crun"] } as const;
 const ours = { runtime: ["runlet"] } as const;
 
-describe("scheduler", () => {
+describe("[/process/scheduler/**] scheduler", () => {
   // Numbers of <linux/sched.h>.
   const cases: [scheduler: Scheduler, expected: object][] = [
     [
@@ -58,7 +58,7 @@ describe("scheduler", () => {
   }
 });
 
-describe("ioPriority", () => {
+describe("[/process/ioPriority/**] ioPriority", () => {
   const cases = [
     ["IOPRIO_CLASS_RT", 2, 1],
     ["IOPRIO_CLASS_BE", 6, 2],
@@ -74,7 +74,7 @@ describe("ioPriority", () => {
   }
 });
 
-describe("execCPUAffinity", () => {
+describe("[/process/execCPUAffinity/**] execCPUAffinity", () => {
   test("concerns exec alone, not the container's first process", ours, async () => {
     const bundle = e2e.bundle((config) => {
       config.process.execCPUAffinity = { initial: "0", final: "0" };
@@ -84,7 +84,7 @@ describe("execCPUAffinity", () => {
   });
 });
 
-describe("personality", () => {
+describe("[/linux/personality/domain] personality", () => {
   test("LINUX32 shows a 32-bit machine", recent, async () => {
     const bundle = e2e.bundle((config) => {
       config.linux.personality = { domain: "LINUX32" };
@@ -102,7 +102,7 @@ describe("personality", () => {
   });
 });
 
-describe("memoryPolicy", () => {
+describe("[/linux/memoryPolicy/mode] [/linux/memoryPolicy/nodes] memoryPolicy", () => {
   const numa = { ...ours, file: ["/sys/devices/system/node/node0", "a kernel with NUMA"] } as const;
   // MPOL_BIND 2, MPOL_INTERLEAVE 3, MPOL_PREFERRED 1, MPOL_LOCAL 4 of <linux/mempolicy.h>.
   for (const [mode, number, nodes] of [

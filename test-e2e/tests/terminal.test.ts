@@ -61,7 +61,7 @@ function seenOnScreen(screen: string, verb: string): unknown {
   return (JSON.parse(screen.slice(start).split(/\r?\n/)[0] ?? "") as [string, unknown])[1];
 }
 
-describe("run on a terminal", () => {
+describe("[/process/terminal] run on a terminal", () => {
   // crun 1.8 gives no size to the terminal of `run`.
   const sizing = { runtime: ["runlet", "runc"] } as const;
 
@@ -127,7 +127,7 @@ describe("run on a terminal", () => {
     expect(person.screen).toContain("the caller got nothing");
   });
 
-  test("consoleSize is the size of the container's terminal", async () => {
+  test("[/process/consoleSize/**] is the size of the container's terminal", async () => {
     const socket = join(e2e.directory, "size.sock");
     const bundle = e2e
       .bundle((config) => {

@@ -31,7 +31,7 @@ function offsetsOf(text: unknown): Record<string, readonly number[]> {
 }
 
 // runc 1.1 and crun 1.8.1 know of no time namespace.
-describe("a new time namespace", () => {
+describe("[/linux/timeOffsets/**] a new time namespace", () => {
   test("[/linux/timeOffsets] moves both clocks of the container, and none of the host's", {
     runtime: ["runlet"],
   }, async () => {

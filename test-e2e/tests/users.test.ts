@@ -43,7 +43,7 @@ function withoutIds(config: Config): void {
   }));
 }
 
-describe("a new user namespace", () => {
+describe("[/linux/uidMappings/**] [/linux/gidMappings/**] a new user namespace", () => {
   test("[/linux/uidMappings] maps a range, and root of it owns its files", async () => {
     const bundle = e2e.bundle((config, made) => {
       config.root.readonly = false;

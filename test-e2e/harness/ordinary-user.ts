@@ -26,8 +26,9 @@ const accountFiles = ["passwd", "group", "subuid", "subgid"] as const;
  */
 const becomeUser = `
 set -e
-directory=$1 uid=$2 repository=$3 node=$4
-shift 4
+directory=$1 uid=$2 repository=$3 node=$4 groups=$5
+shift 5
+for group in $groups; do echo $$ > "$group/cgroup.procs"; done
 for name in ${accountFiles.join(" ")}; do
   if [ -e "/etc/$name" ]; then mount --bind "$directory/etc/$name" "/etc/$name"; fi
 done
@@ -43,6 +44,8 @@ export interface OrdinaryUserOptions {
   readonly uid?: number;
   /** First and number of the user's ids in /etc/subuid and /etc/subgid; none by default. */
   readonly subordinateIds?: { readonly first: number; readonly count: number };
+  /** Host directories of control groups in which the user's commands are. */
+  readonly controlGroups?: readonly string[];
 }
 
 /** Options of {@link OrdinaryUser.start}. */
@@ -63,12 +66,15 @@ export class OrdinaryUser {
   readonly root: string;
   readonly #suite: Suite;
   readonly #directory: string;
+  readonly #controlGroups: readonly string[];
   #counter = 0;
 
-  constructor({ suite, uid = 61_234, subordinateIds }: OrdinaryUserOptions) {
+  constructor({ suite, uid = 61_234, subordinateIds, controlGroups = [] }: OrdinaryUserOptions) {
     this.uid = uid;
     this.#suite = suite;
-    this.#directory = join(suite.directory, `user-${uid}-${subordinateIds === undefined ? "alone" : "ranges"}`);
+    this.#controlGroups = controlGroups;
+    const kind = subordinateIds === undefined ? "alone" : "ranges";
+    this.#directory = join(suite.directory, `user-${uid}-${kind}-${controlGroups.length}`);
     this.home = join(this.#directory, "home");
     this.root = join(this.home, "state");
     chmodSync(suite.directory, 0o755);
@@ -114,7 +120,8 @@ export class OrdinaryUser {
     const [stdoutPath, stderrPath] = [`${prefix}.stdout`, `${prefix}.stderr`];
     const [stdoutFd, stderrFd] = [openSync(stdoutPath, "w"), openSync(stderrPath, "w")];
     const global = options.namesRoot === false ? [] : ["--root", this.root];
-    const setUp = [this.#directory, String(this.uid), repository, process.execPath];
+    const groups = this.#controlGroups.join(" ");
+    const setUp = [this.#directory, String(this.uid), repository, process.execPath, groups];
     const program = [...this.#runtimeArgv(), ...global, ...args];
     const child = spawn(
       "unshare",

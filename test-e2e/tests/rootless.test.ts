@@ -1,9 +1,21 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect } from "vitest";
 import { capabilitySets } from "../harness/capability.ts";
 import { sleep } from "../harness/command.ts";
+import { Observation } from "../harness/observation.ts";
 import { OrdinaryUser } from "../harness/ordinary-user.ts";
 import { cgroupLayout, type Requirements } from "../harness/requirements.ts";
 import { openSuite } from "../harness/suite.ts";
@@ -451,4 +463,111 @@ describe("with ranges of /etc/subuid and /etc/subgid", () => {
     expect(result.stdout).toBe("");
     if (owner.runtimeName === "runlet") expect(result.stderr).toContain("/root/path");
   });
+});
+
+describe("in a control group that is delegated to the user", () => {
+  const controllers = ["memory", "pids", "freezer"];
+  const isUnified = cgroupLayout === "v2";
+  const delegated = () =>
+    isUnified
+      ? [`/sys/fs/cgroup/${e2e.tag}`]
+      : controllers.map((controller) => `/sys/fs/cgroup/${controller}/${e2e.tag}`);
+  let member: OrdinaryUser;
+
+  beforeAll(() => {
+    const uid = 61_236;
+    for (const group of delegated()) {
+      mkdirSync(group);
+      if (isUnified) writeFileSync("/sys/fs/cgroup/cgroup.subtree_control", "+memory +pids");
+      for (const name of ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"]) {
+        if (existsSync(join(group, name))) chownSync(join(group, name), uid, uid);
+      }
+      // A group of v2 with groups below has no processes of its own: the user's are beside the containers'.
+      if (isUnified) mkdirSync(join(group, "session"));
+    }
+    const controlGroups = isUnified ? delegated().map((group) => join(group, "session")) : delegated();
+    member = new OrdinaryUser({ suite: e2e, uid, controlGroups });
+  });
+
+  afterEach(async () => {
+    await member.deleteContainers();
+  });
+
+  afterAll(() => {
+    for (const group of delegated()) {
+      if (isUnified) rmdirSync(join(group, "session"));
+      rmdirSync(group);
+    }
+  });
+
+  test("[/linux/resources/pids] holds", { cgroup: ["v1", "hybrid", "v2"], runtime: ["runlet", "runc"] }, async () => {
+    const bundle = await member.bundle((config) => {
+      config.linux.resources = { pids: { limit: 4 } };
+    });
+    const seen = await member.observe(bundle, "fork=20");
+    expect(seen.of("fork=20")).toBe(3);
+  });
+
+  test("the container can be paused and resumed", { runtime: ["runlet"] }, async () => {
+    const bundle = (await member.bundle()).probing("wait");
+    const id = e2e.id();
+    expect(await member.invoke(["run", "--detach", "--bundle", bundle.hostPath, id])).toMatchObject({ status: 0 });
+    expect(await member.invoke(["pause", id])).toMatchObject({ status: 0, stderr: "" });
+    expect((await member.invoke(["state", id])).stdout).toContain('"paused"');
+    expect(await member.invoke(["resume", id])).toMatchObject({ status: 0, stderr: "" });
+    expect((await member.invoke(["state", id])).stdout).toContain('"running"');
+    expect(await member.invoke(["delete", "--force", id])).toMatchObject({ status: 0, stderr: "" });
+    for (const group of delegated()) expect(readdirSync(group).filter((name) => name.includes(id))).toEqual([]);
+  });
+});
+
+test("[/linux/namespaces] joins the user namespace of another container of the user's, and what belongs to it", {
+  runtime: ["runlet"],
+}, async () => {
+  const ownerId = e2e.id();
+  const owner = (await user.bundle()).probing("wait");
+  expect(await user.invoke(["run", "--detach", "--bundle", owner.hostPath, ownerId])).toMatchObject({ status: 0 });
+  const { pid } = JSON.parse((await user.invoke(["state", ownerId])).stdout) as { pid: number };
+  const bundle = await user.bundle((config) => {
+    config.linux.namespaces = (config.linux.namespaces ?? []).map((namespace) =>
+      namespace.type === "mount" || namespace.type === "uts"
+        ? namespace
+        : { ...namespace, path: `/proc/${pid}/ns/${namespace.type}` },
+    );
+    delete config.linux.uidMappings;
+    delete config.linux.gidMappings;
+    config.process.oomScoreAdj = 200;
+  });
+  const verbs = ["user", "ipc", "pid", "mnt"].map((name) => `readlink=/proc/self/ns/${name}`);
+  const seen = await user.observe(bundle, ...verbs, "ids", "read=/proc/self/oom_score_adj");
+  for (const name of ["user", "ipc", "pid"]) {
+    expect(seen.of(`readlink=/proc/self/ns/${name}`)).toBe(readlinkSync(`/proc/${pid}/ns/${name}`));
+  }
+  expect(seen.of("readlink=/proc/self/ns/mnt")).not.toBe(readlinkSync(`/proc/${pid}/ns/mnt`));
+  expect(seen.of("ids")).toMatchObject({ uid: 0, gid: 0 });
+  expect(seen.of<string>("read=/proc/self/oom_score_adj").trim()).toBe("200");
+});
+
+test("without a delegated control group, pause says why it cannot", { runtime: ["runlet"] }, async () => {
+  const bundle = (await user.bundle()).probing("wait");
+  const id = e2e.id();
+  expect(await user.invoke(["run", "--detach", "--bundle", bundle.hostPath, id])).toMatchObject({ status: 0 });
+  const paused = await user.invoke(["pause", id]);
+  expect(paused.status).toBe(1);
+  expect(paused.stderr).toContain("no control group");
+});
+
+test("[/process/terminal] is the container's own, and its user may open it", {
+  // runc wants a terminal of its own to copy to, crun says nothing without one.
+  runtime: ["runlet"],
+}, async () => {
+  const bundle = await user.bundle((config) => {
+    config.process.terminal = true;
+  });
+  const result = await user.run(bundle.probing("terminal", "stat=/dev/pts/0", "openWrite=/dev/console"));
+  expect(result.status).toBe(0);
+  const seen = new Observation(result.stdout.replaceAll("\r", ""));
+  expect(seen.of("terminal")).toMatchObject({ isTerminal: [true, true, true], leadsSession: true });
+  expect(seen.of("stat=/dev/pts/0")).toMatchObject({ type: "c", uid: 0 });
+  expect(seen.of("openWrite=/dev/console")).toBe("ok");
 });

@@ -10,7 +10,7 @@ import { Container } from "./container.ts";
 import { checkContainerId } from "./container-id.ts";
 import { stateOf, statusOf } from "./container-status.ts";
 import { abortedError, createContainer } from "./create.ts";
-import { delegatedPaths, isDelegated } from "./delegation.ts";
+import { delegatedLayout } from "./delegation.ts";
 import { hostFacts, hostLayout, isInUserNamespace, readUidMap } from "./host.ts";
 import type { ContainerState, CreateOptions, RuntimeOptions, Warning } from "./options.ts";
 import { StateDirectory } from "./state-directory.ts";
@@ -130,16 +130,13 @@ export class Runtime {
 
   #cgroup(id: string, spec: Spec): Cgroup | null {
     const driver = this.#options.cgroupManager ?? "cgroupfs";
-    const layout = hostLayout();
+    const { cgroupsPath = "" } = spec.linux ?? {};
+    // An ordinary user goes without what is not delegated, unless the config asks for a place.
+    const bearsRefusals = this.isRootless && cgroupsPath === "" && driver === "cgroupfs";
+    const layout = bearsRefusals ? delegatedLayout(hostLayout()) : hostLayout();
     if (driver === "disabled" || (layout.kind === "none" && this.isRootless)) return null;
     const manager: CgroupManager = cgroupManager({ layout, driver, rootless: this.isRootless });
-    const cgroup = manager.cgroup({ id, cgroupsPath: spec.linux?.cgroupsPath });
-    return this.#bearsRefusals(cgroup) && !isDelegated(cgroup) ? null : cgroup;
-  }
-
-  /** Whether an ordinary user goes without what is not delegated: not where the config asks for a path. */
-  #bearsRefusals(cgroup: Cgroup): boolean {
-    return this.isRootless && cgroup.driver !== "systemd" && cgroup.toState().isDefaultPath;
+    return manager.cgroup({ id, cgroupsPath });
   }
 
   #compile(
@@ -153,8 +150,7 @@ export class Runtime {
     const plan = compile(spec, hostFacts(), {
       id,
       bundleHostPath,
-      // What is not the container's own must not look like it.
-      cgroup: cgroup === null ? null : compileCgroup(cgroup, spec, this.#bearsRefusals(cgroup)),
+      cgroup: cgroup === null ? null : compileCgroup(cgroup, spec),
       noPivot,
       noNewKeyring,
       preserveFds,
@@ -189,19 +185,19 @@ export class Runtime {
   }
 }
 
-function compileCgroup(cgroup: Cgroup, spec: Spec, bearsRefusals: boolean): CompileCgroup | null {
+function compileCgroup(cgroup: Cgroup, spec: Spec): CompileCgroup | null {
   if (cgroup.driver === "disabled") return null;
   return {
     driver: cgroup.driver,
     path: cgroup.path,
     writes: cgroup.plan(spec.linux?.resources),
     controllers: cgroup.controllers,
-    hostPaths: bearsRefusals ? delegatedPaths(cgroup) : cgroup.hostPaths,
+    hostPaths: cgroup.hostPaths,
   };
 }
 
 /** The control group in a record. */
-export function cgroupOf(record: StateRecord): Cgroup | null {
+function cgroupOf(record: StateRecord): Cgroup | null {
   return record.cgroup === null ? null : cgroupFromState(record.cgroup, { layout: hostLayout() });
 }
 

@@ -7,7 +7,8 @@ import type { Bundle, Config } from "../harness/bundle.ts";
 import { openSuite } from "../harness/suite.ts";
 
 // runc has id-mapped mounts since 1.2; crun 1.8.1 has them for single bind mounts.
-const e2e = openSuite({ root: true, runtime: ["runlet", "crun"] });
+// The files are in a tmpfs, which can be mapped since Linux 6.3, since what /tmp is in may not be.
+const e2e = openSuite({ root: true, runtime: ["runlet", "crun"], kernel: "6.3" });
 const { test } = e2e;
 const first = 800_000;
 const range: readonly LinuxIDMapping[] = [{ containerID: 0, hostID: first, size: 65_536 }];
@@ -33,9 +34,21 @@ function bundleWith(mount: Omit<Mount, "destination">, edit?: (config: Config, b
   });
 }
 
+let files: string;
+
+beforeAll(() => {
+  files = join(e2e.directory, "files");
+  mkdirSync(files);
+  execFileSync("mount", ["-t", "tmpfs", e2e.tag, files]);
+});
+
+afterAll(() => {
+  execFileSync("umount", [files]);
+});
+
 /** A directory of the host and a file in it, both of 1000:2000: in one whose owner is not mapped nobody can make anything. */
 function source(name: string): string {
-  const path = join(e2e.directory, name);
+  const path = join(files, name);
   mkdirSync(path);
   writeFileSync(join(path, "file"), "content");
   chownSync(join(path, "file"), 1000, 2000);

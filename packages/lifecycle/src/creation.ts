@@ -19,7 +19,7 @@ import {
   waitReadable,
 } from "@runlet/syscall";
 import { type OpenedDescriptors, openDescriptors } from "./descriptors.ts";
-import { failureInPlan } from "./failure.ts";
+import { failureInPlan, filterHint } from "./failure.ts";
 import { type HookState, runHook } from "./hook-runner.ts";
 import { writeIdMappings } from "./id-mapping.ts";
 import { decodeReport, goMessage, maxReportBytes, type Report } from "./message.ts";
@@ -225,12 +225,15 @@ export class Creator implements AsyncDisposable {
     const exit = await reap(this.#requireChild().pidfd);
     const isOomKill = exit.signalNumber === SIGKILL && (this.#request.cgroup?.oomKillCount() ?? 0) > 0;
     const how = exit.signalNumber === null ? `exit status ${exit.exitCode}` : signalName(exit.signalNumber);
-    return new RunletError("ERR_RUNLET_INIT", `the init helper ended before the container was created: ${how}`, {
-      ...(isOomKill ? { pointer: "/linux/resources/memory/limit" } : {}),
-      hint: isOomKill
-        ? "the memory limit is too low even for the helper: raise it"
-        : "something else has ended it; `dmesg` may say more",
-    });
+    const message = `the init helper ended before the container was created: ${how}`;
+    if (isOomKill) {
+      const hint = "the memory limit is too low even for the helper: raise it";
+      return new RunletError("ERR_RUNLET_INIT", message, { pointer: "/linux/resources/memory/limit", hint });
+    }
+    // A filter that refuses sendmsg(2) leaves the helper no words.
+    if (this.#request.spec.linux?.seccomp !== undefined && exit.signalNumber !== SIGKILL)
+      return new RunletError("ERR_RUNLET_SECCOMP", message, { pointer: "/linux/seccomp", hint: filterHint });
+    return new RunletError("ERR_RUNLET_INIT", message, { hint: "something else has ended it; `dmesg` may say more" });
   }
 
   #requireChild(): ChildProcess {

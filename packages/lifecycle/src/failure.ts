@@ -97,7 +97,20 @@ const codes: Partial<Record<Operation["op"], ErrorCode>> = {
 export function failureInPlan(plan: Plan, report: Report): RunletError {
   const operation = operationAt(plan, report.index);
   if (operation === undefined) return bugOf(report);
-  return failureOf(recordOperation(operation), report, operation);
+  const failure = failureOf(recordOperation(operation), report, operation);
+  if (!isFiltered(plan, report.index) || failure.syscall === undefined || failure.hint !== undefined) return failure;
+  const { code, message, pointer, syscall, errno, explanation, details } = failure;
+  return new RunletError(code, message, { pointer, syscall, errno, explanation, details, hint: filterHint });
+}
+
+/** What to do where a system call filter may be what refuses a call of the helper's. */
+export const filterHint =
+  "the filter of /linux/seccomp holds by then: let it allow what becoming the container's user takes, or set noNewPrivileges, with which it is installed last";
+
+/** Whether the filter is in force at an operation. */
+function isFiltered(plan: Plan, index: number): boolean {
+  for (let at = 0; at < index; at++) if (operationAt(plan, at)?.op === "loadSeccomp") return true;
+  return false;
 }
 
 /** The same for an operation that was recorded when the container was created. */

@@ -395,6 +395,28 @@ describe("SCMP_ACT_NOTIFY", () => {
   });
 });
 
+describe("a filter that refuses what becoming the container's user takes", () => {
+  const cases: [name: string, rule: LinuxSyscall, says: RegExp][] = [
+    ["an error", { names: ["capset"], action: "SCMP_ACT_ERRNO" }, /capset\(2\): EPERM/],
+    ["no word of it", { names: ["sendmsg"], action: "SCMP_ACT_ERRNO" }, /\/linux\/seccomp/],
+    ["the end", { names: ["setresuid"], action: "SCMP_ACT_KILL_PROCESS" }, /SIGSYS/],
+  ];
+  for (const [name, rule, says] of cases) {
+    test(`[/linux/seccomp] ${name}: says what to do about it`, { runtime: ["runlet"] }, async () => {
+      const result = await e2e.run(bundleOf(profile(rule), (config) => (config.process.noNewPrivileges = false)));
+      expect(result.status).toBe(1);
+      expect(result.stderr).toMatch(says);
+      expect(result.stderr).toContain("set noNewPrivileges");
+    });
+
+    test(`[/linux/seccomp] ${name}: with noNewPrivileges it is installed last, and runs`, {
+      runtime: ["runlet"],
+    }, async () => {
+      expect((await e2e.observe(bundleOf(profile(rule)), "pid")).of("pid")).toBe(1);
+    });
+  }
+});
+
 describe("a profile that cannot be carried out is refused", () => {
   const cases: [what: string, seccomp: LinuxSeccomp, says: RegExp][] = [
     [

@@ -21,8 +21,6 @@ interface ProcessBinding {
   flock(fd: number, operation: number): number;
   duplicate(fd: number, lowest: number): number;
   setNonblocking(fd: number): number;
-  prlimit(pid: number, resource: number, soft: bigint, hard: bigint): number;
-  getRlimit(pid: number, resource: number): [number, number] | number;
 }
 
 /** Options of {@link startHelper}. */
@@ -165,22 +163,4 @@ export function duplicate(fd: number, lowest = 3): number {
 /** Makes reads and writes of a pipe or socket fail with `EAGAIN` instead of waiting; holds for the open file. */
 export function setNonblocking(fd: number): void {
   check(binding<ProcessBinding>().setNonblocking(fd), "fcntl");
-}
-
-/** Limits of a resource; RLIM_INFINITY is 2^64 - 1. */
-export interface ResourceLimit {
-  readonly soft: bigint;
-  readonly hard: bigint;
-}
-
-/** Reads a limit of another process, or with 0 of this one. `resource` is a number of getrlimit(2). */
-export function getResourceLimit(pid: number, resource: number): ResourceLimit {
-  const result = binding<ProcessBinding>().getRlimit(pid, resource);
-  if (typeof result === "number") throw new SyscallError("prlimit64", -result);
-  return { soft: BigInt.asUintN(64, BigInt(result[0])), hard: BigInt.asUintN(64, BigInt(result[1])) };
-}
-
-/** Sets a limit of another process. `EPERM` when it raises a hard limit without CAP_SYS_RESOURCE. */
-export function setResourceLimit(pid: number, resource: number, { soft, hard }: ResourceLimit): void {
-  check(binding<ProcessBinding>().prlimit(pid, resource, soft, hard), "prlimit64");
 }

@@ -1,9 +1,7 @@
-/* Trees of mounts that the runtime prepares for a helper that may not: clones, id maps, attributes. And what of another
- * process only its parent may set. */
+/* Trees of mounts that the runtime prepares for a helper that may not: clones, id maps, propagation. */
 #include "addon.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 
 #ifndef SYS_open_tree
 #define SYS_open_tree 428
@@ -37,30 +35,8 @@ static napi_value mount_setattr_export(napi_env env, napi_callback_info info) {
   return result_value(env, syscall(SYS_mount_setattr, fd, "", flags | AT_EMPTY_PATH, &attributes, sizeof attributes));
 }
 
-/* prlimit(pid, resource, soft, hard): 0 | -errno */
-static napi_value prlimit_export(napi_env env, napi_callback_info info) {
-  struct args args = args_of(env, info);
-  int pid = arg_int(&args, 0), resource = arg_int(&args, 1);
-  uint64_t limits[2] = {(uint64_t)arg_int64(&args, 2)};
-  limits[1] = (uint64_t)arg_int64(&args, 3);
-  if (args_failed(&args)) return NULL;
-  return result_value(env, syscall(SYS_prlimit64, pid, resource, limits, NULL));
-}
-
-/* getRlimit(pid, resource): [soft, hard] as they fit in int64, -1 for RLIM_INFINITY, | -errno */
-static napi_value get_rlimit(napi_env env, napi_callback_info info) {
-  struct args args = args_of(env, info);
-  int pid = arg_int(&args, 0), resource = arg_int(&args, 1);
-  uint64_t limits[2];
-  if (args_failed(&args)) return NULL;
-  if (syscall(SYS_prlimit64, pid, resource, NULL, limits) < 0) return number_value(env, -errno);
-  return array_value(env, (int64_t[]){(int64_t)limits[0], (int64_t)limits[1]}, 2);
-}
-
 const struct export_entry mount_exports[] = {
     {"openTree", open_tree_export},
     {"mountSetattr", mount_setattr_export},
-    {"prlimit", prlimit_export},
-    {"getRlimit", get_rlimit},
     {0},
 };

@@ -38,6 +38,7 @@ const describers: Describers = {
   setRootPropagation: ({ propagation }) => propagationWord(propagation),
   bindRoot: ({ hostPath }) => word(hostPath),
   openRoot: ({ hostPath }) => word(hostPath),
+  joinRoot: ({ slot }) => (slot === null ? "" : `(descriptor ${slot})`),
   mount: describeMount,
   remount: ({ containerPath, attributes, recursiveAttributes, propagation }) =>
     join(word(containerPath), changes(attributes, ""), changes(recursiveAttributes, "r"), propagationWord(propagation)),
@@ -119,6 +120,8 @@ export function describeDescriptor(descriptor: Descriptor): string {
       return descriptor.controller === "" ? "cgroup.procs" : `tasks of ${descriptor.controller}`;
     case "startSocket":
       return "start socket";
+    case "root":
+      return `root ${word(descriptor.hostPath)}`;
     case "idmap":
       return `id map, uid ${maps(descriptor.uidMappings)}, gid ${maps(descriptor.gidMappings)}`;
     case "tree":

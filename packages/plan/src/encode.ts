@@ -63,6 +63,7 @@ export const operationCodes = {
   makeDirectory: 46,
   openRoot: 47,
   clearGroups: 48,
+  joinRoot: 49,
 } as const satisfies Partial<Record<OperationName | "pause", number>>;
 
 type HelperOperationName = Exclude<keyof typeof operationCodes, "pause">;
@@ -104,6 +105,8 @@ const fieldEncoders: { readonly [Name in HelperOperationName]: FieldEncoder<Name
   },
   bindRoot: (writer, { hostPath, treeSlot }, fdOf) => writer.text(hostPath).u32(fdOf(treeSlot)),
   openRoot: (writer, { hostPath }) => writer.text(hostPath),
+  joinRoot: (writer, { slot, identities }, fdOf) =>
+    writer.u32(fdOf(slot)).list(identities, ({ major, minor, inode }) => writer.u32(major).u32(minor).u64(inode)),
   mount: encodeMount,
   remount: (writer, { containerPath, attributes, recursiveAttributes, propagation }) => {
     writer.text(containerPath);

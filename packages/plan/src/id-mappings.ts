@@ -43,9 +43,13 @@ export function becomeRoot(context: Context): Operation[] {
   const pointer = context.namespaces.pointers.get("user");
   if (pointer === undefined) return [];
   const { uidMappings, gidMappings } = context.linux;
-  const isNew = isCreated(context, "user");
-  const [uid, gid] = isNew ? [firstId(uidMappings), firstId(gidMappings)] : [0, 0];
+  const [uid, gid] = hasOwnMaps(context) ? [firstId(uidMappings), firstId(gidMappings)] : [0, 0];
   return [{ op: "becomeRoot", uid, gid, from: pointer }];
+}
+
+/** Whether the config's maps are those of the container's user namespace: of one that it joins by a path they are not. */
+export function hasOwnMaps({ linux }: Context): boolean {
+  return linux.namespaces?.some(({ type, path }) => type === "user" && (path === undefined || path === "")) ?? false;
 }
 
 /** 0 where it is mapped, else the first id of the first mapping. */
@@ -84,7 +88,8 @@ function mappingMethod(context: Context): WriteIdMappings["method"] {
   });
 }
 
-function checkProcessIds(context: Context): void {
+/** @throws RunletError `ERR_RUNLET_ID_MAPPING` when one of the process's ids is not in the config's maps. */
+export function checkProcessIds(context: Context): void {
   const { uid, gid, additionalGids } = context.process.user;
   const { uidMappings, gidMappings } = context.linux;
   const ids: readonly (readonly [string, number, LinuxIDMapping[] | undefined, MappingField])[] = [

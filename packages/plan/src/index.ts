@@ -7,6 +7,7 @@ export {
   operationCodes,
 } from "./encode.ts";
 export { formatPlan, type JsonValue, planToJson } from "./format.ts";
+export { type CompileExecOptions, compileExec } from "./exec.ts";
 export { hookKinds, hookOperations, poststopHooks } from "./hooks.ts";
 export type { HostCgroupHierarchy, HostCgroups, HostFacts } from "./host-facts.ts";
 export {

@@ -193,6 +193,27 @@ export interface OpenRoot extends Base {
   readonly hostPath: string;
 }
 
+/** What tells one file of the host from all others, stat(2). */
+export interface FileIdentity {
+  /** Major number of the device. */
+  readonly major: number;
+  /** Minor number of the device. */
+  readonly minor: number;
+  readonly inode: bigint;
+}
+
+/**
+ * `joinRoot`: the helper's hold on the root of a container that it has joined, verified; the host's procfs is closed. From
+ * then on nothing of the host is open.
+ */
+export interface JoinRoot extends Base {
+  readonly op: "joinRoot";
+  /** The root of the container's process, for chroot(2). Null: the root of the mount namespace that has been joined. */
+  readonly slot: Slot | null;
+  /** The root must be one of these. */
+  readonly identities: readonly FileIdentity[];
+}
+
 /** `makeDirectory`: a directory below the root and its parents, mode 0755; one that is there already is kept. */
 export interface MakeDirectory extends Base {
   readonly op: "makeDirectory";
@@ -520,6 +541,7 @@ export type Operation =
   | SetRootPropagation
   | BindRoot
   | OpenRoot
+  | JoinRoot
   | MakeDirectory
   | Mount
   | Remount
@@ -578,6 +600,8 @@ export type Descriptor = Base &
     | { readonly kind: "namespace"; readonly type: NamespaceType; readonly hostPath: string }
     | { readonly kind: "cgroupProcs"; readonly controller: string }
     | { readonly kind: "startSocket" }
+    /** The root directory of a container's process. */
+    | { readonly kind: "root"; readonly hostPath: string }
     /** A user namespace made for these mappings alone, for an idmapped mount. */
     | {
         readonly kind: "idmap";

@@ -23,7 +23,7 @@ result set_user(struct init *init, struct cursor *fields) {
   TRY(init, "setresgid", NULL, KERNEL(setresgid, gid, gid, gid));
   TRY(init, "setresuid", NULL, KERNEL(setresuid, uid, uid, uid));
   if (umask != UINT32_MAX) KERNEL(umask, umask);
-  return 0;
+  return hide(init);
 }
 
 /* PR_CAPBSET_DROP fails with EINVAL behind the last capability that the kernel has. */

@@ -63,7 +63,11 @@ operation_function pause_for_parent, join_namespace, unshare_namespaces, set_tim
     set_no_new_privileges, set_personality, set_scheduler, set_io_priority, set_memory_policy, set_affinity, set_label,
     set_user, drop_bounding_capabilities, set_capabilities, set_working_directory, load_seccomp, find_executable,
     look_up_home, await_start, run_hook, exec_process, make_directory, open_root,
-    clear_groups;
+    clear_groups, join_root;
+
+/* namespace.c */
+/* Nobody may trace or read us; to be repeated after each change of credentials, which may undo it. */
+result hide(struct init *init);
 
 /* exec.c */
 /* Reads a list of texts as a NULL-terminated array; returns how many pointers it took. */

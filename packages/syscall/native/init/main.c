@@ -55,6 +55,7 @@ static operation_function *const operations[] = {
     [OP_MAKE_DIRECTORY] = make_directory,
     [OP_OPEN_ROOT] = open_root,
     [OP_CLEAR_GROUPS] = clear_groups,
+    [OP_JOIN_ROOT] = join_root,
 };
 
 result fail(struct init *init, result error, const char *call, const char *text) {

@@ -68,6 +68,7 @@ enum operation_code {
   OP_MAKE_DIRECTORY = 46,
   OP_OPEN_ROOT = 47,
   OP_CLEAR_GROUPS = 48,
+  OP_JOIN_ROOT = 49,
 };
 
 struct cursor {

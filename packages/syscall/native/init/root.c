@@ -84,3 +84,28 @@ result enter_root(struct init *init, struct cursor *fields) {
   TRY(init, "chdir", "/", KERNEL(chdir, "/"));
   return 0;
 }
+
+/* CVE-2026-109569: a process that joins a container stands in the container's root, or goes nowhere. The host's procfs is
+ * let go before anybody in the container can see us. */
+result join_root(struct init *init, struct cursor *fields) {
+  int given = (int)read_u32(fields);
+  struct statx status = {0};
+  bool known = false;
+  if (given < 0)
+    init->root_fd = (int)TRY(init, "open", "/", KERNEL(openat, AT_FDCWD, "/", O_PATH_ | O_DIRECTORY | O_CLOEXEC, 0));
+  else
+    init->root_fd = given;
+  TRY(init, "statx", "/", KERNEL(statx, init->root_fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO, &status));
+  for (uint32_t left = read_count(fields, 16); left > 0; left--) {
+    uint32_t major = read_u32(fields), minor = read_u32(fields);
+    uint64_t inode = read_u64(fields);
+    if (status.stx_dev_major == major && status.stx_dev_minor == minor && status.stx_ino == inode) known = true;
+  }
+  CHECK_FIELDS(init, fields);
+  if (!known) return fail(init, -EXDEV, "statx", "not the container's root");
+  fd_close(&init->proc_fd);
+  init->proc_fd = -1;
+  TRY(init, "fchdir", "/", KERNEL(fchdir, init->root_fd));
+  if (given >= 0) TRY(init, "chroot", NULL, KERNEL(chroot, "."));
+  return 0;
+}

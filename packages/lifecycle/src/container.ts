@@ -7,6 +7,9 @@ import type { LinuxResources } from "@runlet/spec";
 import type { ChildProcess } from "@runlet/syscall";
 import { ContainerProcess } from "./container-process.ts";
 import { stateOf, statusOf } from "./container-status.ts";
+import { execProcess } from "./exec.ts";
+import type { ExecOptions } from "./exec-options.ts";
+import type { ExecProcess } from "./exec-process.ts";
 import { type HookState, runPoststartHooks, runPoststopHooks } from "./hook-runner.ts";
 import { hostLayout } from "./host.ts";
 import type { ContainerState, ContainerStatus, ContainerStreams, ExitInfo, Warning } from "./options.ts";
@@ -133,6 +136,25 @@ export class Container implements AsyncDisposable {
   }
 
   /**
+   * Runs another process in the container, beside its own; any number at once.
+   *
+   * @returns the process, when it has been executed.
+   * @throws RunletError `ERR_RUNLET_STATE` when the container is stopped or paused, `ERR_RUNLET_EXEC` for a program that cannot be
+   *   executed, `ERR_RUNLET_PROCESS`, `ERR_RUNLET_TERMINAL`; the container is as it was then.
+   */
+  async exec(options: ExecOptions): Promise<ExecProcess> {
+    const record = this.#freshRecord();
+    return await execProcess({
+      record,
+      status: this.#status(record),
+      cgroup: this.#cgroupOf(record),
+      state: this.#hookState(record, "running"),
+      options,
+      warn: this.#warn,
+    });
+  }
+
+  /**
    * Waits until the container's process has ended. For a container that another process created it is only known that it
    * has ended: `exitCode` and `signal` are null.
    */
@@ -226,7 +248,7 @@ export class Container implements AsyncDisposable {
    * @throws RunletError `ERR_RUNLET_STATE` when it is running and `force` is not given.
    */
   async delete(options: { readonly force?: boolean } = {}): Promise<void> {
-    const record = this.#record?.init_process_pid ? this.#freshRecord() : this.#directory.read();
+    const record = options.force ? this.#directory.readIfSound() : this.#directory.read();
     if (record !== null) await this.#destroy(record, options.force ?? false);
     this.#directory.remove();
     this.#close();

@@ -1,4 +1,4 @@
-import { closeSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync } from "node:fs";
 import type { Cgroup } from "@runlet/cgroups";
 import { RunletError } from "@runlet/errors";
 import type { Plan } from "@runlet/plan";
@@ -10,6 +10,7 @@ import { connectReceiver, passDescriptor } from "./descriptor-passing.ts";
 import { recordOperation } from "./failure.ts";
 import { type HookState, runPoststopHooks } from "./hook-runner.ts";
 import type { CreateOptions, Stdio, Warning } from "./options.ts";
+import { writePidFile } from "./pid-file.ts";
 import { readProcessStatus } from "./process-status.ts";
 import type { StateDirectory } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
@@ -50,8 +51,13 @@ export async function createContainer(request: ContainerRequest): Promise<Contai
         });
       }
     }
-    throw error;
+    throw request.options.signal?.aborted ? abortedError(request.options.signal) : error;
   }
+}
+
+/** What a creation throws that its caller's signal broke off; the signal's reason is the cause. */
+export function abortedError(signal: AbortSignal): RunletError {
+  return new RunletError("ERR_RUNLET_ABORTED", "the creation of the container was aborted", { cause: signal.reason });
 }
 
 async function create(request: ContainerRequest, undo: Undo[]): Promise<Container> {
@@ -142,7 +148,7 @@ async function createProcess({ request, stdio, directoryFd, undo, onProcess }: P
   return await creator.create();
 }
 
-function newRecord({ id, loaded, plan, cgroup, isRootless }: ContainerRequest): StateRecord {
+function newRecord({ id, loaded, plan, cgroup, options, isRootless }: ContainerRequest): StateRecord {
   const { spec } = loaded;
   let firstIndex = 0;
   for (const { name, operations } of plan.phases) {
@@ -165,6 +171,7 @@ function newRecord({ id, loaded, plan, cgroup, isRootless }: ContainerRequest): 
     cgroup_paths: cgroup?.hostPaths ?? {},
     cgroup: cgroup?.toState() ?? null,
     startOperations: { firstIndex, operations: atStart.map(recordOperation) },
+    ...(options.noNewKeyring ? { noNewKeyring: true } : {}),
     config: spec,
   };
 }
@@ -178,16 +185,6 @@ function identify(pid: number): Pick<StateRecord, "init_process_pid" | "init_pro
   const status = readProcessStatus(pid);
   if (status === null) throw new RunletError("ERR_RUNLET_INIT", "the container's process ended before it was recorded");
   return { init_process_pid: pid, init_process_start: status.startTime };
-}
-
-function writePidFile(hostPath: string, pid: number): void {
-  const temporary = `${hostPath}.${process.pid}`;
-  try {
-    writeFileSync(temporary, String(pid));
-    renameSync(temporary, hostPath);
-  } catch (cause) {
-    throw new RunletError("ERR_RUNLET_USAGE", `the pid file cannot be written: ${(cause as Error).message}`, { cause });
-  }
 }
 
 /** With a terminal the container's streams are its own; what is passed at first is never read. */

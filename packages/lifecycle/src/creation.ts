@@ -1,28 +1,13 @@
 import { closeSync } from "node:fs";
 import type { Cgroup } from "@runlet/cgroups";
 import { RunletError, SyscallError } from "@runlet/errors";
-import { cloneFlags, encode, type Operation, operationAt, type Plan } from "@runlet/plan";
+import type { Operation, Plan } from "@runlet/plan";
 import type { Spec } from "@runlet/spec";
-import {
-  type ChildExit,
-  type ChildProcess,
-  createMemoryFile,
-  listenUnix,
-  openPidfd,
-  receiveMessage,
-  SOCK_SEQPACKET,
-  sendMessage,
-  sendSignal,
-  socketpair,
-  startHelper,
-  waitPidfd,
-  waitReadable,
-} from "@runlet/syscall";
-import { type OpenedDescriptors, openDescriptors } from "./descriptors.ts";
+import { type ChildProcess, listenUnix, SOCK_SEQPACKET } from "@runlet/syscall";
 import { failureInPlan, filterHint } from "./failure.ts";
+import { HelperDriver } from "./helper-driver.ts";
 import { type HookState, runHook } from "./hook-runner.ts";
 import { writeIdMappings } from "./id-mapping.ts";
-import { decodeReport, goMessage, maxReportBytes, type Report } from "./message.ts";
 import { NetDevices } from "./net-device.ts";
 import { writeOomScoreAdj } from "./oom-score.ts";
 import { passListener } from "./seccomp-listener.ts";
@@ -58,17 +43,27 @@ export interface Creation {
 
 const SIGKILL = 9;
 
-/** Drives the init helper from the clone to `created`, and does the parent's own operations in between. */
+/** Makes a container's process by the init helper, and does the parent's own operations in between. */
 export class Creator implements AsyncDisposable {
   readonly #request: CreationRequest;
-  #child: ChildProcess | null = null;
-  #controlFd = -1;
-  #terminalFd: number | null = null;
+  readonly #driver: HelperDriver;
   readonly #netDevices = new NetDevices();
   #isDone = false;
 
   constructor(request: CreationRequest) {
     this.#request = request;
+    this.#driver = new HelperDriver({
+      plan: request.plan,
+      signal: request.signal,
+      onProcess: request.onProcess,
+      carryOut: (operation, pid) => this.#carryOut(operation, pid),
+      hookState: () => this.hookState("creating"),
+      passListener: (fds) => passListener({ spec: request.spec, state: this.hookState("creating"), fds }),
+      explainFailure: (report) => {
+        for (const fd of report.fds) closeSync(fd);
+        return failureInPlan(request.plan, report);
+      },
+    });
   }
 
   /**
@@ -79,27 +74,13 @@ export class Creator implements AsyncDisposable {
    */
   async create(): Promise<Creation> {
     await this.#start();
-    this.#request.onProcess(this.#requireChild());
-    const { signal } = this.#request;
-    for (;;) {
-      const message = receiveMessage(this.#controlFd, maxReportBytes);
-      if (message === null) {
-        await waitReadable(this.#controlFd, signal);
-        continue;
-      }
-      const report = decodeReport(message);
-      if (report === null) throw await this.#explainEnd();
-      if (await this.#handle(report)) break;
-    }
-    closeSync(this.#controlFd);
-    this.#controlFd = -1;
-    const terminalFd = this.#terminalFd;
-    this.#terminalFd = null;
-    return { child: this.#requireChild(), terminalFd, release: () => this.#release() };
+    if ((await this.#driver.drive()) === "closed") throw await this.#explainEnd();
+    return { child: this.#driver.child, terminalFd: this.#driver.takeTerminal(), release: () => this.#release() };
   }
 
   #release(): void {
     this.#isDone = true;
+    this.#driver.release();
     this.#netDevices[Symbol.dispose]();
   }
 
@@ -110,73 +91,19 @@ export class Creator implements AsyncDisposable {
     const cgroupFds = cgroup === null || cgroup.needsProcess ? null : cgroup.openProcs();
     const temporary: number[] = cgroupFds?.procs.map(({ fd }) => fd) ?? [];
     if (cgroupFds?.directoryFd != null) temporary.push(cgroupFds.directoryFd);
-    let opened: OpenedDescriptors | undefined;
     try {
       const startSocketFd = listenUnix(directoryFd, startSocketName, SOCK_SEQPACKET);
       temporary.push(startSocketFd);
-      opened = await openDescriptors({ plan, startSocketFd, cgroup: cgroupFds });
-      const [ourFd, theirFd] = socketpair(SOCK_SEQPACKET);
-      this.#controlFd = ourFd;
-      temporary.push(theirFd);
-      const controlFd = fds.length;
-      const planFd = createMemoryFile("runlet-plan", encode(plan, { firstSlotFd: controlFd + 2 }));
-      temporary.push(planFd);
-      this.#child = startHelper({
-        fds: [...fds, theirFd, planFd, ...opened.fds],
-        controlFd,
-        planFd: controlFd + 1,
-        cloneFlags: cloneFlags(plan),
-        cgroupFd: intoCgroup ? (cgroupFds?.directoryFd ?? -1) : -1,
-      });
+      const cgroupFd = intoCgroup ? cgroupFds?.directoryFd : null;
+      await this.#driver.start({ fds, startSocketFd, cgroup: cgroupFds, cgroupFd });
     } catch (error) {
       throw error instanceof SyscallError && error.syscall === "clone3" ? explainClone(error, plan) : error;
     } finally {
       for (const fd of temporary) closeSync(fd);
-      opened?.[Symbol.dispose]();
     }
   }
 
-  /** @returns whether the container has been created. */
-  async #handle(report: Report): Promise<boolean> {
-    switch (report.kind) {
-      case "failed":
-        for (const fd of report.fds) closeSync(fd);
-        throw failureInPlan(this.#request.plan, report);
-      case "pause":
-        await this.#pause(report.index);
-        return false;
-      case "forked":
-        await this.#follow(report.value);
-        return false;
-      case "terminal":
-        this.#terminalFd = report.fds[0] ?? null;
-        return false;
-      case "listener":
-        passListener(this.#request.spec, this.hookState("creating"), report.fds);
-        return false;
-      case "created":
-        return true;
-    }
-  }
-
-  async #pause(index: number): Promise<void> {
-    const operation = operationAt(this.#request.plan, index);
-    if (operation === undefined) throw new Error(`the init helper pauses at operation ${index}, which does not exist`);
-    if (operation.op === "hook" && (operation.kind === "createContainer" || operation.kind === "startContainer")) {
-      const state = createMemoryFile(
-        "runlet-state",
-        new TextEncoder().encode(JSON.stringify(this.hookState("creating"))),
-      );
-      sendMessage(this.#controlFd, goMessage, [state]);
-      closeSync(state);
-      return;
-    }
-    await this.#carryOut(operation);
-    sendMessage(this.#controlFd, goMessage);
-  }
-
-  async #carryOut(operation: Operation): Promise<void> {
-    const { pid } = this.#requireChild();
+  async #carryOut(operation: Operation, pid: number): Promise<void> {
     switch (operation.op) {
       case "createCgroup":
         await this.#request.cgroup?.create({
@@ -198,16 +125,6 @@ export class Creator implements AsyncDisposable {
     }
   }
 
-  /** The helper goes on in a child of this process; the first one has ended or is about to. */
-  async #follow(pid: number): Promise<void> {
-    const first = this.#requireChild();
-    this.#child = { pid, pidfd: openPidfd(pid) };
-    await reap(first.pidfd);
-    closeSync(first.pidfd);
-    this.#request.onProcess(this.#child);
-    sendMessage(this.#controlFd, goMessage);
-  }
-
   /** The state that hooks get on their standard input. */
   hookState(status: HookState["status"]): HookState {
     const { id, spec, bundleHostPath } = this.#request;
@@ -215,14 +132,14 @@ export class Creator implements AsyncDisposable {
       ociVersion: spec.ociVersion,
       id,
       status,
-      ...(this.#child === null ? {} : { pid: this.#child.pid }),
+      ...(this.#driver.hasChild ? { pid: this.#driver.child.pid } : {}),
       bundle: bundleHostPath,
       ...(spec.annotations === undefined ? {} : { annotations: spec.annotations }),
     };
   }
 
   async #explainEnd(): Promise<RunletError> {
-    const exit = await reap(this.#requireChild().pidfd);
+    const exit = await this.#driver.awaitEnd();
     const isOomKill = exit.signalNumber === SIGKILL && (this.#request.cgroup?.oomKillCount() ?? 0) > 0;
     const how = exit.signalNumber === null ? `exit status ${exit.exitCode}` : signalName(exit.signalNumber);
     const message = `the init helper ended before the container was created: ${how}`;
@@ -236,38 +153,15 @@ export class Creator implements AsyncDisposable {
     return new RunletError("ERR_RUNLET_INIT", message, { hint: "something else has ended it; `dmesg` may say more" });
   }
 
-  #requireChild(): ChildProcess {
-    if (this.#child === null) throw new Error("there is no process yet");
-    return this.#child;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isDone) return;
     this.#isDone = true;
-    if (this.#controlFd >= 0) closeSync(this.#controlFd);
-    if (this.#terminalFd !== null) closeSync(this.#terminalFd);
-    if (this.#child === null) return;
     try {
-      this.#netDevices.giveBack();
+      if (this.#driver.hasChild) this.#netDevices.giveBack();
     } finally {
       this.#netDevices[Symbol.dispose]();
-      await this.#endChild(this.#child);
+      await this.#driver[Symbol.asyncDispose]();
     }
-  }
-
-  async #endChild({ pidfd }: ChildProcess): Promise<void> {
-    sendSignal(pidfd, SIGKILL);
-    await reap(pidfd);
-    closeSync(pidfd);
-  }
-}
-
-/** Waits for a child to end and collects it; one that has been collected already counts as ended. */
-export async function reap(pidfd: number): Promise<ChildExit> {
-  for (;;) {
-    const exit = waitPidfd(pidfd);
-    if (exit !== null) return exit;
-    await waitReadable(pidfd);
   }
 }
 

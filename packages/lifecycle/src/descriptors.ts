@@ -2,14 +2,14 @@ import { closeSync, constants, openSync } from "node:fs";
 import type { CgroupDescriptors } from "@runlet/cgroups";
 import { errnoMessage, quote, RunletError, SyscallError } from "@runlet/errors";
 import type { Descriptor, Plan } from "@runlet/plan";
-import { cloneTree, mapTreeIds } from "@runlet/syscall";
+import { cloneTree, mapTreeIds, openFlags } from "@runlet/syscall";
 import { openMappedNamespace } from "./mapped-namespace.ts";
 
 /** What the descriptors of a plan are opened from. */
 export interface DescriptorSources {
   readonly plan: Plan;
-  /** The listening start socket, which stays the caller's. */
-  readonly startSocketFd: number;
+  /** The listening start socket, which stays the caller's; null for a process that is not waited for. */
+  readonly startSocketFd: number | null;
   /** `cgroup.procs` of each hierarchy; they stay the caller's. */
   readonly cgroup: CgroupDescriptors | null;
 }
@@ -50,7 +50,10 @@ async function open(
 ): Promise<{ fd: number; isOurs: boolean }> {
   switch (descriptor.kind) {
     case "startSocket":
+      if (sources.startSocketFd === null) throw new Error("no start socket");
       return { fd: sources.startSocketFd, isOurs: false };
+    case "root":
+      return { fd: openRoot(descriptor), isOurs: true };
     case "cgroupProcs": {
       const found = sources.cgroup?.procs.find(({ controller }) => controller === descriptor.controller);
       if (found === undefined) throw new Error(`no cgroup.procs for the controller "${descriptor.controller}"`);
@@ -75,6 +78,20 @@ function openNamespace({ hostPath, type, from }: Extract<Descriptor, { kind: "na
       syscall: "open",
       errno,
       hint: "the path must name a namespace, as /proc/PID/ns/… or a bind mount of one does",
+      cause,
+    });
+  }
+}
+
+function openRoot({ hostPath, from }: Extract<Descriptor, { kind: "root" }>): number {
+  try {
+    return openSync(hostPath, openFlags.O_PATH | openFlags.O_DIRECTORY);
+  } catch (cause) {
+    const errno = String((cause as NodeJS.ErrnoException).code);
+    throw new RunletError("ERR_RUNLET_ROOTFS", `the root ${quote(hostPath)} of the container: ${errnoMessage(errno)}`, {
+      pointer: from,
+      syscall: "open",
+      errno,
       cause,
     });
   }

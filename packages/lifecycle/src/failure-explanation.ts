@@ -54,6 +54,16 @@ export function explainFailure(failure: Failure): Explanation {
         message: `the helper cannot become the user namespace's first user: ${errnoMessage(report.errno)}`,
         ...(is(report, "EINVAL") ? { hint: "a user namespace that is joined must map the ids 0" } : {}),
       };
+    case "joinRoot":
+      return {
+        message: `the container's root cannot be entered: ${errnoMessage(report.errno)}`,
+        ...(is(report, "EXDEV")
+          ? {
+              explanation:
+                "what its mount namespace has for a root is neither its root filesystem nor its process's root",
+            }
+          : {}),
+      };
     case "makeDevice":
       return {
         message: `device ${quote(subject)} cannot be made: ${errnoMessage(report.errno)}`,

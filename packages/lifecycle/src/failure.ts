@@ -75,6 +75,7 @@ const codes: Partial<Record<Operation["op"], ErrorCode>> = {
   setRootPropagation: "ERR_RUNLET_ROOTFS",
   bindRoot: "ERR_RUNLET_ROOTFS",
   openRoot: "ERR_RUNLET_ROOTFS",
+  joinRoot: "ERR_RUNLET_ROOTFS",
   enterRoot: "ERR_RUNLET_ROOTFS",
   setRootReadonly: "ERR_RUNLET_ROOTFS",
   setPropagation: "ERR_RUNLET_ROOTFS",

@@ -1,5 +1,7 @@
 export { Container } from "./container.ts";
 export { checkContainerId } from "./container-id.ts";
+export type { ExecOptions, ExecUser } from "./exec-options.ts";
+export { ExecProcess } from "./exec-process.ts";
 export { features } from "./features.ts";
 export type {
   ContainerState,

@@ -4,19 +4,28 @@ import type { Spec } from "@runlet/spec";
 import { connectUnix, SOCK_STREAM, sendMessage } from "@runlet/syscall";
 import type { HookState } from "./hook-runner.ts";
 
+/** What {@link passListener} passes on. */
+export interface ListenerParts {
+  readonly spec: Spec;
+  readonly state: HookState;
+  /** The descriptors that came with the helper's report; closed by the call. */
+  readonly fds: readonly number[];
+  /** The process that has the filter. Default: the container's own. */
+  readonly pid?: number;
+}
+
 /**
  * Hands the descriptor of a seccomp filter's notifications to the program that listens on `listenerPath`, with the
  * container process state (config-linux.md#containerprocessstate).
  *
- * @param fds - the descriptors that came with the helper's report; closed here.
  * @throws RunletError `ERR_RUNLET_SECCOMP`.
  */
-export function passListener(spec: Spec, state: HookState, fds: readonly number[]): void {
+export function passListener({ spec, state, fds, pid = state.pid }: ListenerParts): void {
   const { listenerPath = "", listenerMetadata } = spec.linux?.seccomp ?? {};
   const message = {
     ociVersion: state.ociVersion,
     fds: ["seccompFd"],
-    pid: state.pid,
+    pid,
     ...(listenerMetadata === undefined ? {} : { metadata: listenerMetadata }),
     state,
   };

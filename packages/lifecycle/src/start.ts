@@ -1,6 +1,5 @@
 import { closeSync } from "node:fs";
 import { errnoMessage, RunletError, SyscallError } from "@runlet/errors";
-import { diagnoseExecutable, RootDirectory } from "@runlet/rootfs";
 import {
   connectUnix,
   createMemoryFile,
@@ -9,6 +8,7 @@ import {
   sendMessage,
   waitReadable,
 } from "@runlet/syscall";
+import { explainExec } from "./exec-failure.ts";
 import { failureOf, type RecordedOperation } from "./failure.ts";
 import type { HookState } from "./hook-runner.ts";
 import { decodeReport, goMessage, maxReportBytes, type Report } from "./message.ts";
@@ -40,7 +40,7 @@ export async function startProcess(directoryFd: number, record: StateRecord, sta
       // The end of the connection: execve(2) closed it.
       if (report === null) return;
       if (report.kind === "failed") throw explainFailure(record, report);
-      if (report.kind === "listener") passListener(record.config, state, report.fds);
+      if (report.kind === "listener") passListener({ spec: record.config, state, fds: report.fds });
     }
   } finally {
     closeSync(connectionFd);
@@ -74,26 +74,5 @@ function explainFailure(record: StateRecord, report: Report): RunletError {
     if (rootFd !== undefined) closeSync(rootFd);
     return failureOf(recorded, report);
   }
-  return explainExec(record, report, rootFd);
-}
-
-/** execve(2) says in one number what can be many things: the file is looked at, through the container's own root. */
-function explainExec(record: StateRecord, report: Report, rootFd: number): RunletError {
-  const root = new RootDirectory(rootFd);
-  try {
-    const { cwd = "/", user } = record.config.process ?? {};
-    const containerPath = report.text.startsWith("/") ? report.text : `${cwd}/${report.text}`;
-    const executor = { uid: user?.uid ?? 0, gids: [user?.gid ?? 0, ...(user?.additionalGids ?? [])] };
-    const diagnosis = diagnoseExecutable({ root, containerPath, executor });
-    return new RunletError("ERR_RUNLET_EXEC", `exec ${report.text}: ${errnoMessage(report.errno)}`, {
-      pointer: "/process/args/0",
-      syscall: "execve",
-      errno: new SyscallError("execve", report.errno).code,
-      explanation: diagnosis?.message,
-      hint: diagnosis?.hint,
-      ...(diagnosis === undefined ? {} : { details: { reason: diagnosis.reason } }),
-    });
-  } finally {
-    root.close();
-  }
+  return explainExec(record.config.process, report, rootFd);
 }

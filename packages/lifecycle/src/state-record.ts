@@ -31,6 +31,8 @@ export interface StateRecord {
   readonly cgroup: CgroupState | null;
   /** The operations from the start on, so that whoever starts can explain a failure. */
   readonly startOperations: { readonly firstIndex: number; readonly operations: readonly RecordedOperation[] };
+  /** Whether the container has the session keyring of its creator; left out when it has its own. */
+  readonly noNewKeyring?: true;
   /** The config as it was when the container was created. */
   readonly config: Spec;
 }

@@ -1,0 +1,29 @@
+import { errnoMessage, RunletError, SyscallError } from "@runlet/errors";
+import { diagnoseExecutable, RootDirectory } from "@runlet/rootfs";
+import type { Process } from "@runlet/spec";
+import type { Report } from "./message.ts";
+
+/**
+ * execve(2) says in one number what can be many things: the file is looked at, through the container's own root.
+ *
+ * @param rootFd - the container's root directory; closed here.
+ */
+export function explainExec(process: Process | undefined, report: Report, rootFd: number): RunletError {
+  const root = new RootDirectory(rootFd);
+  try {
+    const { cwd = "/", user } = process ?? {};
+    const containerPath = report.text.startsWith("/") ? report.text : `${cwd}/${report.text}`;
+    const executor = { uid: user?.uid ?? 0, gids: [user?.gid ?? 0, ...(user?.additionalGids ?? [])] };
+    const diagnosis = diagnoseExecutable({ root, containerPath, executor });
+    return new RunletError("ERR_RUNLET_EXEC", `exec ${report.text}: ${errnoMessage(report.errno)}`, {
+      pointer: "/process/args/0",
+      syscall: "execve",
+      errno: new SyscallError("execve", report.errno).code,
+      explanation: diagnosis?.message,
+      hint: diagnosis?.hint,
+      ...(diagnosis === undefined ? {} : { details: { reason: diagnosis.reason } }),
+    });
+  } finally {
+    root.close();
+  }
+}

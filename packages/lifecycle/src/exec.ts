@@ -1,0 +1,228 @@
+import { closeSync } from "node:fs";
+import type { Cgroup, CgroupDescriptors } from "@runlet/cgroups";
+import { RunletError, SyscallError } from "@runlet/errors";
+import { compileExec, type Plan } from "@runlet/plan";
+import type { Process } from "@runlet/spec";
+import { viewContainer } from "./container-view.ts";
+import { connectReceiver, passDescriptor } from "./descriptor-passing.ts";
+import { openExecCgroup } from "./exec-cgroup.ts";
+import { explainExec } from "./exec-failure.ts";
+import type { ExecOptions } from "./exec-options.ts";
+import { ExecProcess } from "./exec-process.ts";
+import { processOf } from "./exec-request.ts";
+import { failureInPlan } from "./failure.ts";
+import { HelperDriver } from "./helper-driver.ts";
+import type { HookState } from "./hook-runner.ts";
+import { hostFacts } from "./host.ts";
+import type { Report } from "./message.ts";
+import { writeOomScoreAdj } from "./oom-score.ts";
+import type { ContainerStatus, Warning } from "./options.ts";
+import { writePidFile } from "./pid-file.ts";
+import { isAlive } from "./process-status.ts";
+import { requireCgroup } from "./resource-control.ts";
+import { passListener } from "./seccomp-listener.ts";
+import type { StateRecord } from "./state-record.ts";
+import { openStandardDescriptors, openStreams, type StandardDescriptors } from "./stdio.ts";
+
+const consoleSocket = "console socket";
+const pidfdSocket = "pidfd socket";
+
+/** What {@link execProcess} needs of the container. */
+export interface ExecRequest {
+  readonly record: StateRecord;
+  readonly status: ContainerStatus;
+  readonly cgroup: Cgroup | null;
+  /** The container's state as hooks get it, which goes with the descriptor of a seccomp listener. */
+  readonly state: HookState;
+  readonly options: ExecOptions;
+  readonly warn: (warning: Warning) => void;
+}
+
+/**
+ * Runs another process in a container; returns when it has been executed.
+ *
+ * @throws RunletError; nothing is left behind then.
+ */
+export async function execProcess(request: ExecRequest): Promise<ExecProcess> {
+  const { record, options, warn } = request;
+  options.signal?.throwIfAborted();
+  checkStatus(request);
+  const process = processOf(options, record.config);
+  checkTerminal(options, process);
+  const view = viewContainer(record.init_process_pid, record.rootfs);
+  using receivers = new Receivers();
+  receivers.connect(consoleSocket, options.consoleSocket);
+  receivers.connect(pidfdSocket, options.pidfdSocket);
+  using cgroup = openCgroup(request);
+  const { preserveFds = 0 } = options;
+  const plan = compileExec(process, hostFacts(), {
+    id: record.id,
+    config: record.config,
+    pid: record.init_process_pid,
+    ...view,
+    cgroupControllers: cgroup?.procs.map(({ controller }) => controller) ?? [],
+    noNewKeyring: record.noNewKeyring ?? false,
+    preserveFds,
+  });
+  for (const warning of plan.warnings ?? []) warn(warning);
+  const stdio = openStandardDescriptors(process.terminal === true ? "null" : (options.stdio ?? "pipe"));
+  try {
+    await using driver = await drive({ request, process, plan, stdio, cgroup });
+    const { child } = driver;
+    const oomKillsBefore = request.cgroup?.oomKillCount() ?? 0;
+    if (options.pidFile !== undefined) writePidFile(options.pidFile, child.pid);
+    let terminalFd = driver.takeTerminal();
+    if (terminalFd !== null && receivers.has(consoleSocket)) {
+      try {
+        receivers.pass(consoleSocket, "/dev/ptmx", terminalFd);
+      } finally {
+        closeSync(terminalFd);
+      }
+      terminalFd = null;
+    }
+    receivers.pass(pidfdSocket, "pidfd", child.pidfd);
+    const streams = stdio.pipeFds === null ? null : await openStreams(stdio.pipeFds);
+    driver.release();
+    return new ExecProcess({
+      child,
+      streams,
+      terminalFd,
+      cgroup: request.cgroup,
+      oomKillsBefore,
+      signal: options.signal,
+    });
+  } catch (error) {
+    stdio.closePipes();
+    throw isAlive(record.init_process_pid, record.init_process_start) ? error : stopped(record, error);
+  }
+}
+
+interface DriveParts {
+  readonly request: ExecRequest;
+  readonly process: Process;
+  readonly plan: Plan;
+  readonly stdio: StandardDescriptors;
+  readonly cgroup: CgroupDescriptors | null;
+}
+
+/** Carries the plan out, to its execve(2). */
+async function drive({ request, process, plan, stdio, cgroup }: DriveParts): Promise<HelperDriver> {
+  const { record, state, options } = request;
+  const driver = new HelperDriver({
+    plan,
+    signal: options.signal,
+    carryOut: async (operation, pid) => {
+      if (operation.op !== "setOomScoreAdj") throw new Error(`${operation.op} is no operation of the parent's`);
+      writeOomScoreAdj(pid, operation);
+    },
+    hookState: () => state,
+    passListener: (fds) => passListener({ spec: record.config, state, fds, pid: driver.child.pid }),
+    explainFailure: (report) => explainFailure(plan, process, report),
+  });
+  try {
+    try {
+      const preserved = Array.from({ length: options.preserveFds ?? 0 }, (_, index) => index + 3);
+      await driver.start({
+        fds: [...stdio.fds, ...preserved],
+        startSocketFd: null,
+        cgroup,
+        beforeClone: () => {
+          // From here on the descriptors say who it is: a pid can be another process's, an open namespace cannot.
+          if (!isAlive(record.init_process_pid, record.init_process_start)) throw stopped(record);
+        },
+      });
+    } finally {
+      stdio.closeContainerEnds();
+    }
+    await driver.drive();
+    return driver;
+  } catch (error) {
+    await driver[Symbol.asyncDispose]();
+    throw error instanceof SyscallError && error.syscall === "clone3" ? explainClone(error) : error;
+  }
+}
+
+function checkStatus({ record, status, cgroup, options }: ExecRequest): void {
+  if (status === "stopped" || status === "creating") throw stopped(record);
+  // One that is created can be paused as well.
+  if (options.ignorePaused || (status !== "paused" && !cgroup?.isFrozen())) return;
+  throw new RunletError("ERR_RUNLET_STATE", "cannot exec in a paused container (use --ignore-paused to override)", {
+    hint: `let it run first: runlet resume ${record.id}`,
+  });
+}
+
+function stopped({ id }: StateRecord, cause?: unknown): RunletError {
+  return new RunletError("ERR_RUNLET_STATE", "cannot exec in a stopped container", {
+    hint: `only delete is left for it: runlet delete ${id}`,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function checkTerminal({ consoleSocket }: ExecOptions, { terminal }: Process): void {
+  if (consoleSocket === undefined || terminal === true) return;
+  throw new RunletError("ERR_RUNLET_TERMINAL", "cannot use console socket if runlet will not detach or allocate tty", {
+    hint: "ask for a terminal (--tty), or leave the console socket out",
+  });
+}
+
+function openCgroup({ record, cgroup, options }: ExecRequest): (CgroupDescriptors & Disposable) | null {
+  const { cgroup: subPaths = [] } = options;
+  if (cgroup !== null) {
+    try {
+      return openExecCgroup({ cgroup, subPaths, pid: record.init_process_pid });
+    } catch (error) {
+      if (!(error instanceof RunletError)) requireCgroup(record, cgroup);
+      throw error;
+    }
+  }
+  if (subPaths.length === 0) return null;
+  throw new RunletError("ERR_RUNLET_USAGE", `bad sub cgroup path: container ${record.id} has no control group`);
+}
+
+function explainFailure(plan: Plan, process: Process, report: Report): RunletError {
+  const [rootFd, ...others] = report.fds;
+  for (const fd of others) closeSync(fd);
+  if (report.call === "execve" && rootFd !== undefined) return explainExec(process, report, rootFd);
+  if (rootFd !== undefined) closeSync(rootFd);
+  return failureInPlan(plan, report);
+}
+
+function explainClone(cause: SyscallError): RunletError {
+  const hints: Readonly<Record<string, string>> = {
+    EAGAIN: "there are too many processes: see `ulimit -u` and pids.max",
+    EBADF: "a descriptor that is to be passed on (--preserve-fds) is not open",
+  };
+  return new RunletError("ERR_RUNLET_PROCESS", "the process cannot be started", {
+    syscall: cause.syscall,
+    errno: cause.code,
+    hint: hints[cause.code],
+    cause,
+  });
+}
+
+/** Connections to the sockets that receive a descriptor; what has received none is closed in the end. */
+class Receivers implements Disposable {
+  readonly #connections = new Map<string, number>();
+
+  /** Connects to the socket at a path, if one is given. */
+  connect(option: string, hostPath: string | undefined): void {
+    if (hostPath !== undefined) this.#connections.set(option, connectReceiver(hostPath, option));
+  }
+
+  has(option: string): boolean {
+    return this.#connections.has(option);
+  }
+
+  /** Sends a descriptor, which stays the caller's, to whoever has connected for it. */
+  pass(option: string, name: string, fd: number): void {
+    const connectionFd = this.#connections.get(option);
+    if (connectionFd === undefined) return;
+    this.#connections.delete(option);
+    passDescriptor(connectionFd, name, fd);
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.#connections.values()) closeSync(fd);
+    this.#connections.clear();
+  }
+}

@@ -1,0 +1,208 @@
+import { closeSync } from "node:fs";
+import type { RunletError } from "@runlet/errors";
+import { cloneFlags, encode, type Operation, operationAt, type Plan } from "@runlet/plan";
+import {
+  type ChildExit,
+  type ChildProcess,
+  createMemoryFile,
+  openPidfd,
+  receiveMessage,
+  SOCK_SEQPACKET,
+  sendMessage,
+  sendSignal,
+  socketpair,
+  startHelper,
+  waitPidfd,
+  waitReadable,
+} from "@runlet/syscall";
+import { type DescriptorSources, type OpenedDescriptors, openDescriptors } from "./descriptors.ts";
+import type { HookState } from "./hook-runner.ts";
+import { decodeReport, goMessage, maxReportBytes, type Report } from "./message.ts";
+
+/** What the helper is started with. */
+export interface HelperStart extends Omit<DescriptorSources, "plan"> {
+  /** Descriptors 0, 1, 2 of the process, and those to preserve behind them; they stay the caller's. */
+  readonly fds: readonly number[];
+  /** A cgroup v2 directory for a plan whose clone starts in it. Default none. */
+  readonly cgroupFd?: number | null | undefined;
+  /** Called when the plan's descriptors are open, before there is a helper; may throw. */
+  readonly beforeClone?: () => void;
+}
+
+/** What the parent does while the helper works. */
+export interface HelperWork {
+  readonly plan: Plan;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the process as soon as there is one; a second time when the helper goes on in a child. */
+  readonly onProcess?: (child: ChildProcess) => void;
+  /** Carries out an operation of the parent's. */
+  carryOut(operation: Operation, pid: number): Promise<void>;
+  /** What hooks that the helper runs get on standard input. */
+  hookState(): HookState;
+  /** Takes the descriptors of a seccomp listener. */
+  passListener(fds: readonly number[]): void;
+  /** The error for a failed operation; takes the report's descriptors. */
+  explainFailure(report: Report): RunletError;
+}
+
+const SIGKILL = 9;
+
+/**
+ * Drives the init helper through a plan. Disposing ends the process, unless it has been released.
+ */
+export class HelperDriver implements AsyncDisposable {
+  readonly #work: HelperWork;
+  #child: ChildProcess | null = null;
+  #controlFd = -1;
+  #terminalFd: number | null = null;
+  #exit: ChildExit | null = null;
+  #isDone = false;
+
+  constructor(work: HelperWork) {
+    this.#work = work;
+  }
+
+  /** The process; of a helper that forks, the one that goes on. */
+  get child(): ChildProcess {
+    if (this.#child === null) throw new Error("there is no process yet");
+    return this.#child;
+  }
+
+  /** Whether there is a process. */
+  get hasChild(): boolean {
+    return this.#child !== null;
+  }
+
+  /** Waits for the end of the process and collects it. */
+  async awaitEnd(): Promise<ChildExit> {
+    this.#exit ??= await reap(this.child.pidfd);
+    return this.#exit;
+  }
+
+  /** Gives the main end of the process's terminal to the caller; null when there is none. */
+  takeTerminal(): number | null {
+    const fd = this.#terminalFd;
+    this.#terminalFd = null;
+    return fd;
+  }
+
+  /** Lets the process live on when this is disposed of; its pidfd is the caller's from then on. */
+  release(): void {
+    this.#isDone = true;
+  }
+
+  /** @throws RunletError for a descriptor that cannot be opened, SyscallError of clone3(2). */
+  async start(options: HelperStart): Promise<void> {
+    const { plan } = this.#work;
+    const { fds, startSocketFd, cgroup, cgroupFd, beforeClone } = options;
+    const temporary: number[] = [];
+    let opened: OpenedDescriptors | undefined;
+    try {
+      opened = await openDescriptors({ plan, startSocketFd, cgroup });
+      beforeClone?.();
+      const [ourFd, theirFd] = socketpair(SOCK_SEQPACKET);
+      this.#controlFd = ourFd;
+      temporary.push(theirFd);
+      const controlFd = fds.length;
+      const planFd = createMemoryFile("runlet-plan", encode(plan, { firstSlotFd: controlFd + 2 }));
+      temporary.push(planFd);
+      this.#child = startHelper({
+        fds: [...fds, theirFd, planFd, ...opened.fds],
+        controlFd,
+        planFd: controlFd + 1,
+        cloneFlags: cloneFlags(plan),
+        cgroupFd: cgroupFd ?? -1,
+      });
+    } finally {
+      for (const fd of temporary) closeSync(fd);
+      opened?.[Symbol.dispose]();
+    }
+    this.#work.onProcess?.(this.#child);
+  }
+
+  /**
+   * Answers the helper until it has come to its wait for the start, or has closed its socket: by execve(2), or because it has
+   * been killed.
+   *
+   * @throws RunletError of the operation that failed.
+   */
+  async drive(): Promise<"created" | "closed"> {
+    for (;;) {
+      const message = receiveMessage(this.#controlFd, maxReportBytes);
+      if (message === null) {
+        await waitReadable(this.#controlFd, this.#work.signal);
+        continue;
+      }
+      const report = decodeReport(message);
+      if (report !== null && !(await this.#handle(report))) continue;
+      closeSync(this.#controlFd);
+      this.#controlFd = -1;
+      return report === null ? "closed" : "created";
+    }
+  }
+
+  /** @returns whether the process waits for its start. */
+  async #handle(report: Report): Promise<boolean> {
+    switch (report.kind) {
+      case "failed":
+        throw this.#work.explainFailure(report);
+      case "pause":
+        await this.#pause(report.index);
+        return false;
+      case "forked":
+        await this.#follow(report.value);
+        return false;
+      case "terminal":
+        this.#terminalFd = report.fds[0] ?? null;
+        return false;
+      case "listener":
+        this.#work.passListener(report.fds);
+        return false;
+      case "created":
+        return true;
+    }
+  }
+
+  async #pause(index: number): Promise<void> {
+    const operation = operationAt(this.#work.plan, index);
+    if (operation === undefined) throw new Error(`the init helper pauses at operation ${index}, which does not exist`);
+    if (operation.op === "hook" && (operation.kind === "createContainer" || operation.kind === "startContainer")) {
+      const state = createMemoryFile("runlet-state", new TextEncoder().encode(JSON.stringify(this.#work.hookState())));
+      sendMessage(this.#controlFd, goMessage, [state]);
+      closeSync(state);
+      return;
+    }
+    await this.#work.carryOut(operation, this.child.pid);
+    sendMessage(this.#controlFd, goMessage);
+  }
+
+  /** The helper goes on in a child of this process; the first one has ended or is about to. */
+  async #follow(pid: number): Promise<void> {
+    const first = this.child;
+    this.#child = { pid, pidfd: openPidfd(pid) };
+    await reap(first.pidfd);
+    closeSync(first.pidfd);
+    this.#work.onProcess?.(this.#child);
+    sendMessage(this.#controlFd, goMessage);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    if (this.#controlFd >= 0) closeSync(this.#controlFd);
+    if (this.#terminalFd !== null) closeSync(this.#terminalFd);
+    if (this.#child === null) return;
+    if (this.#exit === null) sendSignal(this.#child.pidfd, SIGKILL);
+    await this.awaitEnd();
+    closeSync(this.#child.pidfd);
+  }
+}
+
+/** Waits for a child to end and collects it. */
+async function reap(pidfd: number): Promise<ChildExit> {
+  for (;;) {
+    const exit = waitPidfd(pidfd);
+    if (exit !== null) return exit;
+    await waitReadable(pidfd);
+  }
+}

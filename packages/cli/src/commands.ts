@@ -130,6 +130,7 @@ export const commands: readonly Command[] = [
     positionals: execPositionals,
     endsAtPositional: true,
     failureStatus: 255,
+    load: () => import("./commands/exec.ts"),
   }),
   defineCommand({
     name: "ps",

@@ -19,8 +19,18 @@ export interface ConsoleRequest {
  */
 export function checkConsole(request: ConsoleRequest): boolean {
   const hasTerminal = asksForTerminal(request);
-  const hasSocket = request.consoleSocket !== undefined && request.consoleSocket !== "";
-  if (request.isDetached && hasTerminal && !hasSocket) {
+  checkConsoleUse({ hasTerminal, consoleSocket: request.consoleSocket, isDetached: request.isDetached });
+  return hasTerminal;
+}
+
+/** The same for a process of which it is known whether it has a terminal. */
+export function checkConsoleUse({
+  hasTerminal,
+  consoleSocket,
+  isDetached,
+}: Pick<ConsoleRequest, "consoleSocket" | "isDetached"> & { readonly hasTerminal: boolean }): void {
+  const hasSocket = consoleSocket !== undefined && consoleSocket !== "";
+  if (isDetached && hasTerminal && !hasSocket) {
     throw new RunletError(
       "ERR_RUNLET_TERMINAL",
       "cannot allocate tty if runlet will detach without setting console socket",
@@ -30,7 +40,7 @@ export function checkConsole(request: ConsoleRequest): boolean {
       },
     );
   }
-  if (hasSocket && (!request.isDetached || !hasTerminal)) {
+  if (hasSocket && (!isDetached || !hasTerminal)) {
     throw new RunletError(
       "ERR_RUNLET_TERMINAL",
       "cannot use console socket if runlet will not detach or allocate tty",
@@ -41,7 +51,6 @@ export function checkConsole(request: ConsoleRequest): boolean {
       },
     );
   }
-  return hasTerminal;
 }
 
 /** A config that is missing or wrong asks for none here: the runtime reads it too, and says what is wrong with it. */

@@ -176,7 +176,7 @@ function bubblewrap(scene: Scene): Contestant {
 }
 
 function makeStateRoot(scene: Scene, name: string): string {
-  const root = join(scene.directory, "state", name.replaceAll(/[^a-z]+/gi, "-"));
+  const root = join(scene.stateDirectory, name.replaceAll(/[^a-z]+/gi, "-"));
   mkdirSync(root, { recursive: true });
   return root;
 }

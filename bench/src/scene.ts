@@ -13,9 +13,11 @@ export interface Scene {
   readonly rootfs: string;
   readonly barePath: string;
   readonly stopwatchPath: string;
+  /** A tmpfs for the contestants' state roots. */
+  readonly stateDirectory: string;
 }
 
-/** Makes a scene in a new temporary directory, which the caller removes. */
+/** Makes a scene in a new temporary directory, which the caller removes, after it has unmounted the state directory. */
 export function makeScene(): Scene {
   const directory = mkdtempSync(join(tmpdir(), "runlet-bench-"));
   const bundle = join(directory, "bundle");
@@ -33,6 +35,10 @@ export function makeScene(): Scene {
   compile(join(home, "native/bare.c"), barePath);
   compile(join(home, "native/stopwatch.c"), stopwatchPath);
 
+  const stateDirectory = join(directory, "state");
+  mkdirSync(stateDirectory);
+  execFileSync("mount", ["-t", "tmpfs", "-o", "mode=700", "tmpfs", stateDirectory]);
+
   const spec = defaultSpec({ cgroupNamespace: true });
   if (spec.process === undefined) throw new Error("the default config has no process");
   spec.process.terminal = false;
@@ -40,5 +46,5 @@ export function makeScene(): Scene {
   // The releases of the peers that distributions have know no later version.
   spec.ociVersion = "1.0.2";
   writeFileSync(join(bundle, "config.json"), JSON.stringify(spec));
-  return { directory, bundle, rootfs, barePath, stopwatchPath };
+  return { directory, bundle, rootfs, barePath, stopwatchPath, stateDirectory };
 }

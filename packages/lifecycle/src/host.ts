@@ -9,6 +9,7 @@ const oldestKernel = { major: 5, minor: 12 } as const;
 
 let facts: HostFacts | undefined;
 let layout: CgroupLayout | undefined;
+let uidMap: string | undefined;
 
 /** The layout of the host's control groups, read once. */
 export function hostLayout(): CgroupLayout {
@@ -58,9 +59,10 @@ function parseKernelVersion(text: string): { major: number; minor: number } {
   return { major, minor };
 }
 
-/** The id map of this process's user namespace. */
+/** The id map of this process's user namespace, read once: whoever is in it cannot change it. */
 export function readUidMap(): string {
-  return readIfThere("/proc/self/uid_map");
+  uidMap ??= readIfThere("/proc/self/uid_map");
+  return uidMap;
 }
 
 /** The first user namespace maps everything to itself: `0 0 4294967295`. @see user_namespaces(7) */

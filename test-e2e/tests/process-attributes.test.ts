@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { describe, expect } from "vitest";
 import { openSuite } from "../harness/suite.ts";
 
@@ -108,6 +109,38 @@ describe("[/process/scheduler/**]", () => {
     );
     expect(seen.of("scheduler")).toMatchObject({ policy: 6, flags: 2 | 4, runtime: 2_000_000 });
   });
+
+  test("[/process/scheduler/flags] SCHED_FLAG_KEEP_POLICY changes the nice value alone, SCHED_FLAG_KEEP_PARAMS not even that", {
+    runtime: ["runlet"],
+  }, async () => {
+    for (const [flag, nice] of [
+      ["SCHED_FLAG_KEEP_POLICY", 4],
+      ["SCHED_FLAG_KEEP_PARAMS", 0],
+    ] as const) {
+      const bundle = e2e.bundle((config) => {
+        config.process.scheduler = { policy: "SCHED_OTHER", nice: 4, flags: [flag] };
+      });
+      expect((await e2e.observe(bundle, "scheduler")).of("scheduler")).toMatchObject({ policy: 0, nice });
+    }
+  });
+
+  for (const flag of ["SCHED_FLAG_UTIL_CLAMP_MIN", "SCHED_FLAG_UTIL_CLAMP_MAX"] as const) {
+    test(`[/process/scheduler/flags] ${flag} holds where the kernel can, and is an error elsewhere`, {
+      runtime: ["runlet"],
+    }, async () => {
+      const bundle = e2e
+        .bundle((config) => {
+          config.process.scheduler = { policy: "SCHED_OTHER", flags: [flag] };
+        })
+        .probing("scheduler");
+      const result = await e2e.run(bundle);
+      // For it has no value in the specification.
+      expect(result.stderr).toContain("clamps to 0");
+      const canClamp = existsSync("/proc/sys/kernel/sched_util_clamp_min");
+      expect(result.status).toBe(canClamp ? 0 : 1);
+      if (!canClamp) expect(result.stderr).toMatch(/\/process\/scheduler.*EOPNOTSUPP/);
+    });
+  }
 
   test("[/process/scheduler/nice] below zero, for a user who could not set it himself", {
     runtime: ["runlet"],

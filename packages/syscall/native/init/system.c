@@ -114,7 +114,9 @@ result set_scheduler(struct init *init, struct cursor *fields) {
     int32_t nice;
     uint32_t priority;
     uint64_t runtime, deadline, period;
-  } attributes = {.size = 48, .policy = read_u32(fields)};
+    /* Of SCHED_FLAG_UTIL_CLAMP_MIN and MAX, for which the specification has no values. */
+    uint32_t util_min, util_max;
+  } attributes = {.size = sizeof attributes, .policy = read_u32(fields)};
   attributes.flags = read_u64(fields);
   attributes.nice = (int32_t)read_u32(fields);
   attributes.priority = read_u32(fields);

@@ -3,7 +3,7 @@
 //   node scripts/conformance.js [--check] [--complete] REPORT...
 //
 // REPORT is what `vitest run --project e2e --reporter=json --outputFile=REPORT` wrote. A test says which fields it observes
-// at the beginning of its title, or of the title of what it belongs to: `[/process/cwd]`, several one after the other, `*` for any key or index, `/**` for all that
+// at the beginning of its title, or of the title of what it belongs to: `[/process/cwd]`, several one after the other, `*` for any key or index (or left out), `/**` for all that
 // lies below. --check writes nothing and fails when the table is another one; --complete fails when a field has no test. A
 // tag that names no field always fails.
 import { readFileSync, realpathSync, writeFileSync } from "node:fs";
@@ -66,17 +66,32 @@ export function readTags(title) {
   return /^(?:\[\/[^\]]*\]\s*)*/.exec(title)[0].match(/\/[^\]]*/g) ?? [];
 }
 
+// A tag may leave the `*` out: `/mounts/options` is `/mounts/*/options`.
+function withoutWildcards(pointer) {
+  return pointer.replaceAll("/*", "");
+}
+
+/** Whether a field is what a pointer names, or lies below it. */
+function relate(field, pointer) {
+  for (const name of [field, withoutWildcards(field)]) {
+    if (name === pointer) return "same";
+    if (name.startsWith(`${pointer}/`)) return "below";
+  }
+  return "other";
+}
+
 /** The fields that a tag stands for: itself, or with `/**` all that lies below. */
 export function fieldsOfTag(tag, fields) {
   const isBelow = tag.endsWith("/**");
-  const prefix = isBelow ? tag.slice(0, -"/**".length) : tag;
-  return fields.filter((field) => field === prefix || (isBelow && field.startsWith(`${prefix}/`)));
+  const pointer = isBelow ? tag.slice(0, -"/**".length) : tag;
+  const wanted = isBelow ? ["same", "below"] : ["same"];
+  return fields.filter((field) => wanted.includes(relate(field, pointer)));
 }
 
 /** Whether a tag names a field, or what holds fields. */
 function isKnown(tag, fields) {
-  const prefix = tag.replace(/\/\*\*$/, "");
-  return fields.some((field) => field === prefix || field.startsWith(`${prefix}/`));
+  const pointer = tag.replace(/\/\*\*$/, "");
+  return fields.some((field) => relate(field, pointer) !== "other");
 }
 
 /** The tests of reports: where, title without tags, tags, result. */

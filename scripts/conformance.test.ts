@@ -45,6 +45,7 @@ describe("tags", () => {
     expect(fieldsOfTag("/b/c", fields)).toEqual(["/b/c"]);
     expect(fieldsOfTag("/b", fields)).toEqual([]);
     expect(fieldsOfTag("/b/**", fields)).toEqual(["/b/c", "/b/d"]);
+    expect(fieldsOfTag("/list/name", ["/list/*/name"])).toEqual(["/list/*/name"]);
   });
 });
 

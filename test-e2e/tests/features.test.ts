@@ -51,6 +51,28 @@ describe("features", () => {
   });
 });
 
+describe("ociVersion", () => {
+  // runc and crun write their own.
+  test("[/ociVersion] of the config stands in the state", { runtime: ["runlet"] }, async () => {
+    const bundle = e2e.bundle((config) => {
+      config.ociVersion = "1.1.0";
+    });
+    const id = e2e.id();
+    await e2e.runtime.succeed(["run", "--detach", "--bundle", bundle.probing("wait").hostPath, id]);
+    expect((await e2e.runtime.state(id)).ociVersion).toBe("1.1.0");
+  });
+
+  test("[/ociVersion] of another generation is refused", { runtime: ["runlet"] }, async () => {
+    const result = await e2e.run(
+      e2e.bundle((config) => {
+        config.ociVersion = "2.0.0";
+      }),
+    );
+    expect(result.status).toBe(1);
+    expect(result.stderr).toContain("/ociVersion");
+  });
+});
+
 describe("annotations", () => {
   test("[/annotations] stand in the state, and nothing else comes of them", async () => {
     const annotations = {

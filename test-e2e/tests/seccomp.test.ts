@@ -99,7 +99,7 @@ describe("a filter holds", () => {
   });
 });
 
-describe("actions", () => {
+describe("[/linux/seccomp/syscalls/*/names] actions", () => {
   test("[/linux/seccomp/syscalls/*/action] SCMP_ACT_ERRNO gives EPERM without errnoRet", async () => {
     const seen = await e2e.observe(
       bundleOf(profile({ names: ["getpgid"], action: "SCMP_ACT_ERRNO" })),
@@ -193,7 +193,7 @@ describe("actions", () => {
   });
 });
 
-describe("arguments", () => {
+describe("[/linux/seccomp/syscalls/*/args/**] arguments", () => {
   type Operator = NonNullable<LinuxSyscall["args"]>[number]["op"];
   const cases: [op: Operator, value: number, refused: readonly number[], passed: readonly number[]][] = [
     ["SCMP_CMP_EQ", 1000, [1000], [999, 1001, 0]],

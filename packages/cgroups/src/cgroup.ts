@@ -52,7 +52,7 @@ export interface CgroupDescriptors {
    * one thread that writes `0` to each is in. A hierarchy that a rootless runtime does without is /dev/null.
    */
   readonly procs: readonly { readonly controller: string; readonly fd: number }[];
-  /** The directory itself, O_PATH, for CLONE_INTO_CGROUP; null where that is not possible (v1, hybrid). */
+  /** The directory itself, O_PATH, for CLONE_INTO_CGROUP: of the unified hierarchy on a hybrid host; null where there is none. */
   readonly directoryFd: number | null;
 }
 

@@ -4,7 +4,8 @@ import type { Cgroup, CgroupState } from "./cgroup.ts";
 import { parseFilePath } from "./cgroups-path.ts";
 import type { CgroupLayout } from "./layout.ts";
 import type { NestedPath } from "./parents.ts";
-import { V1Cgroup, type V1Place } from "./v1/cgroup.ts";
+import { V1Cgroup } from "./v1/cgroup.ts";
+import type { V1Place } from "./v1/descriptors.ts";
 import { V2Cgroup } from "./v2/cgroup.ts";
 
 /** What {@link fileGroup} makes a control group of. */

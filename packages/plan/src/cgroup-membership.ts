@@ -16,11 +16,10 @@ export function joinCgroup(context: Context): Operation[] {
   const { cgroup } = context.options;
   if (cgroup === null) return [];
   if (cgroup.driver === "systemd") return createCgroup(context);
-  if (startsInCgroup(context)) return [];
+  const controllers = cgroup.controllers.filter((controller) => controller !== "" || !startsInCgroup(context));
+  if (controllers.length === 0) return [];
   const from = cgroupsPathPointer(context);
-  const slots = cgroup.controllers.map((controller) =>
-    addDescriptor(context, { kind: "cgroupProcs", controller, from }),
-  );
+  const slots = controllers.map((controller) => addDescriptor(context, { kind: "cgroupProcs", controller, from }));
   return [{ op: "joinCgroup", slots, from }];
 }
 

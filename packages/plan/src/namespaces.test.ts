@@ -175,13 +175,14 @@ describe("the control group", () => {
     expect(operationsOf(plan, "joinCgroup")).toHaveLength(1);
   });
 
-  test("v1: one descriptor for each hierarchy, joined before the cgroup namespace is made", () => {
+  test("hybrid: the clone puts the process into the unified hierarchy, and it joins each of v1 before the cgroup namespace is made", () => {
     const linux = { namespaces: usualNamespaces, cgroupsPath: "/box" };
     const plan = planOf({ linux }, { host: { cgroups: hybridCgroups }, options: { cgroup: hybridCgroup } });
     const names = namesOf(plan, "inNamespaces");
+    expect(operationsOf(plan, "clone")[0]?.intoCgroup).toBe(true);
     expect(names.indexOf("unshare")).toBe(names.indexOf("joinCgroup") + 1);
     expect(operationsOf(plan, "joinCgroup")[0]?.slots.map((slot) => plan.descriptors[slot])).toEqual(
-      ["cpu,cpuacct", "memory", "name=systemd", ""].map((controller) => ({
+      ["cpu,cpuacct", "memory", "name=systemd"].map((controller) => ({
         kind: "cgroupProcs",
         controller,
         from: "/linux/cgroupsPath",

@@ -99,9 +99,13 @@ export function cgroupNamespace(context: Context): Operation[] {
   return isCreated(context, "cgroup") ? [unshare(context, ["cgroup"])] : [];
 }
 
-/** Whether the clone puts the process into its control group, CLONE_INTO_CGROUP of Linux 5.7. */
-export function startsInCgroup(context: Context): boolean {
-  return context.options.cgroup?.driver === "v2" && isKernelAtLeast(context.host, 5, 7);
+/**
+ * Whether the clone puts the process into its control group of the unified hierarchy, CLONE_INTO_CGROUP of Linux 5.7; on a
+ * hybrid host it joins the others by itself. Unlike a write to `cgroup.procs`, it takes no lock over all processes.
+ */
+export function startsInCgroup({ host, options: { cgroup } }: Context): boolean {
+  const hasUnified = cgroup?.driver === "v2" || (cgroup?.driver === "v1" && cgroup.controllers.includes(""));
+  return hasUnified && isKernelAtLeast(host, 5, 7);
 }
 
 function joinNamespace(context: Context, type: NamespaceType): Operation {

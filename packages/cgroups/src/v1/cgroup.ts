@@ -1,4 +1,3 @@
-import { closeSync, constants, openSync } from "node:fs";
 import { RunletError } from "@runlet/errors";
 import type { LinuxResources } from "@runlet/spec";
 import type {
@@ -14,7 +13,7 @@ import { deviceRules } from "../device-rule.ts";
 import type { CgroupEvent } from "../events.ts";
 import { frozenError, goneError, joinError, makeError, notEmptyError } from "../existing-group.ts";
 import { checkMemoryUsage } from "../memory-usage.ts";
-import { leafPath, makeLeaf, type NestedPath, removeMade, removeMarkedParents } from "../parents.ts";
+import { leafPath, makeLeaf, removeMade, removeMarkedParents } from "../parents.ts";
 import { processesOf, signalAll } from "../processes.ts";
 import { removeGroups } from "../removal.ts";
 import type { PlannedWrite } from "../resource-value.ts";
@@ -22,6 +21,7 @@ import type { CgroupStats } from "../stats.ts";
 import { writeLimits } from "../write-limits.ts";
 import { missingControllerError, refusedControllerError } from "./controller-errors.ts";
 import { inheritCpuset, initialiseCpuset } from "./cpuset.ts";
+import { openDescriptors, type V1Place } from "./descriptors.ts";
 import { deviceList, deviceListWrites, parseDeviceList } from "./device-list.ts";
 import { countOomKills, watchGroup } from "./events.ts";
 import { freezeGroup, isGroupFrozen, thawGroup } from "./freezer.ts";
@@ -29,13 +29,6 @@ import { limitWrites, type V1Facts } from "./limits.ts";
 import { explainMemoryLimit } from "./memory-limit.ts";
 import { readStats } from "./stats.ts";
 import { resourceWarnings } from "./warnings.ts";
-
-/** A container's group in one hierarchy. */
-export interface V1Place {
-  /** Controllers of the hierarchy; a single empty one is the unified hierarchy of a hybrid host. */
-  readonly controllers: readonly string[];
-  readonly nested: NestedPath;
-}
 
 /** Options of {@link V1Cgroup}. */
 export interface V1Options {
@@ -136,32 +129,8 @@ export class V1Cgroup implements Cgroup {
   }
 
   openProcs(): CgroupDescriptors {
-    const procs: { controller: string; fd: number }[] = [];
-    try {
-      for (const place of this.#options.places) {
-        procs.push({ controller: place.controllers[0] ?? "", fd: this.#openProcs(place) });
-      }
-    } catch (error) {
-      for (const { fd } of procs) closeSync(fd);
-      throw error;
-    }
-    return { procs, directoryFd: null };
-  }
-
-  /**
-   * A process that has one thread and writes 0 to `tasks` moves itself alone, for which the kernel takes no lock over all
-   * processes; each first `cgroup.procs` has to wait for that lock, 5 to 20 ms on a busy machine. The unified hierarchy has no
-   * `tasks`.
-   */
-  #openProcs(place: V1Place): number {
-    if (this.#refused.has(place)) return openSync("/dev/null", constants.O_WRONLY);
-    const file = place.controllers[0] === "" ? "cgroup.procs" : "tasks";
-    try {
-      return openSync(`${leafPath(place.nested)}/${file}`, constants.O_WRONLY);
-    } catch (error) {
-      if (this.#bearsRefusals && (isGone(error) || isRefusal(error))) return openSync("/dev/null", constants.O_WRONLY);
-      throw error;
-    }
+    const isRefused = (place: V1Place) => this.#refused.has(place);
+    return openDescriptors(this.#options.places, { isRefused, bearsRefusals: this.#bearsRefusals });
   }
 
   /** Whether a hierarchy that the host's permissions deny is done without: nobody asked for this path. */

@@ -356,7 +356,7 @@ describe("SCMP_ACT_NOTIFY", () => {
   });
 
   // The peers hand the listener over by the very call that then waits for it: they refuse the profile or hang.
-  const everyCall = ["sendmsg", "close", "waitid", "execve", "recvmsg", "accept4", "ppoll", "rt_sigprocmask"];
+  const everyCall = ["write", "sendmsg", "close", "waitid", "execve", "recvmsg", "accept4", "ppoll", "rt_sigprocmask"];
   for (const noNewPrivileges of privileges) {
     test(`[/linux/seccomp/listenerPath] what the runtime itself calls may be notified of, noNewPrivileges ${noNewPrivileges}`, {
       runtime: ["runlet"],

@@ -56,11 +56,6 @@ describe("what cannot be compiled", () => {
       { defaultAction: "SCMP_ACT_NOTIFY", listenerPath: "/s" },
       "/linux/seccomp/defaultAction",
     ],
-    [
-      "notification of write",
-      { ...rule({ names: ["write"], action: "SCMP_ACT_NOTIFY" }), listenerPath: "/s" },
-      "/linux/seccomp/syscalls/0/names/0",
-    ],
     ["notification of nobody", rule({ action: "SCMP_ACT_NOTIFY" }), "/linux/seccomp/listenerPath"],
     ["metadata for nobody", { ...allow(), listenerMetadata: "x" }, "/linux/seccomp/listenerMetadata"],
   ])("%s", (_what, profile, pointer) => {

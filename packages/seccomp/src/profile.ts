@@ -124,11 +124,6 @@ function readRule(entry: LinuxSyscall, index: number): Rule {
   if (!Array.isArray(names) || names.length === 0) throw invalid(`${pointer}/names`, "names has no entry");
   const empty = names.indexOf("");
   if (empty >= 0) throw invalid(`${pointer}/names/${empty}`, "the name of a system call is empty");
-  if (action === "SCMP_ACT_NOTIFY" && names.includes("write")) {
-    throw invalid(`${pointer}/names/${names.indexOf("write")}`, "SCMP_ACT_NOTIFY cannot be used for write", {
-      hint: "The process could not hand its listener over any more, and would wait for ever.",
-    });
-  }
   const conditions = args.map((arg, position) => readCondition(arg, `${pointer}/args/${position}`));
   return { names, verdict: { value, rule: index }, alternatives: toAlternatives(conditions) };
 }

@@ -31,8 +31,8 @@ export const seccompRules: readonly Rule<Unsound<LinuxSeccomp>>[] = [
           if (name !== "write" && name !== "sendmsg") continue;
           report({
             at: ["syscalls", index, "names", position],
-            message: `SCMP_ACT_NOTIFY cannot be for ${name}: the listener's descriptor is handed over with it`,
-            severity: name === "write" ? "error" : "warning",
+            message: `other runtimes cannot have SCMP_ACT_NOTIFY for ${name}: they hand the listener's descriptor over with it`,
+            severity: "warning",
           });
         }
       }

@@ -27,9 +27,10 @@ const files: Readonly<Record<NamespaceType, string>> = {
  * Looks at a container's process.
  *
  * @param rootfs - host path of the root file system.
+ * @returns null when the process is about to end: it is in no namespaces any more.
  * @throws RunletError `ERR_RUNLET_NAMESPACE` when the caller may not.
  */
-export function viewContainer(pid: number, rootfs: string): ContainerView {
+export function viewContainer(pid: number, rootfs: string): ContainerView | null {
   try {
     const namespaces = namespaceTypes.filter((type) => {
       const own = readNamespace("self", type);
@@ -40,6 +41,7 @@ export function viewContainer(pid: number, rootfs: string): ContainerView {
     return { namespaces, rootIdentities: identities.filter((identity) => identity !== null), setgroups };
   } catch (cause) {
     const errno = String((cause as NodeJS.ErrnoException).code);
+    if (errno === "ENOENT" || errno === "ESRCH") return null;
     throw new RunletError(
       "ERR_RUNLET_NAMESPACE",
       `the container's process cannot be looked at: ${errnoMessage(errno)}`,

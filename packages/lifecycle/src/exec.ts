@@ -50,6 +50,7 @@ export async function execProcess(request: ExecRequest): Promise<ExecProcess> {
   const process = processOf(options, record.config);
   checkTerminal(options, process);
   const view = viewContainer(record.init_process_pid, record.rootfs);
+  if (view === null) throw stopped(record);
   using receivers = new Receivers();
   receivers.connect(consoleSocket, options.consoleSocket);
   receivers.connect(pidfdSocket, options.pidfdSocket);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "probe.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,9 +12,11 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 static void exit_with(char *status) {
@@ -185,6 +188,71 @@ static void terminal(char *operand) {
 
 static void inject_input(char *text) { json_result(ioctl(STDIN_FILENO, TIOCSTI, text)); }
 
+enum sight { SIGHT_NOTHING, SIGHT_HIDDEN, SIGHT_HELPER };
+
+/* What can be seen of a process by the link to its executable, for which procfs asks as ptrace(2) does. */
+static enum sight look_at(pid_t pid) {
+  char path[64], target[64];
+  snprintf(path, sizeof path, "/proc/%d/exe", pid);
+  ssize_t length = readlink(path, target, sizeof target - 1);
+  if (length < 0) return errno == EACCES || errno == EPERM ? SIGHT_HIDDEN : SIGHT_NOTHING;
+  target[length] = '\0';
+  return strncmp(target, "/memfd:runlet-init", 18) == 0 ? SIGHT_HELPER : SIGHT_NOTHING;
+}
+
+/* How many descriptors beside the standard streams can be taken from a process. The probe has none. */
+static int take_descriptors(pid_t pid) {
+  int taken = 0;
+  char path[64];
+  for (int number = 3; number < 16; number++) {
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, number);
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    if (fd < 0) continue;
+    taken++;
+    close(fd);
+  }
+  return taken;
+}
+
+/* Tries to look into every process beside this one for so many milliseconds: into those of a runtime that joins. */
+static void spy(char *milliseconds) {
+  struct timespec now, end;
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  long total = end.tv_nsec / 1000000 + atol(milliseconds);
+  end.tv_sec += total / 1000;
+  end.tv_nsec = total % 1000 * 1000000;
+  long long hidden = 0, readable = 0, opened = 0, traced = 0;
+  do {
+    DIR *processes = opendir("/proc");
+    for (struct dirent *entry; processes != NULL && (entry = readdir(processes)) != NULL;) {
+      pid_t pid = atoi(entry->d_name);
+      if (pid == 0 || pid == getpid()) continue;
+      enum sight sight = look_at(pid);
+      hidden += sight == SIGHT_HIDDEN;
+      readable += sight == SIGHT_HELPER;
+      if (sight == SIGHT_NOTHING) continue;
+      opened += take_descriptors(pid);
+      /* Without the SIGSTOP of PTRACE_ATTACH, which would outlast us in a process that has been executed meanwhile. */
+      if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0) continue;
+      ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+      waitpid(pid, NULL, __WALL);
+      traced += look_at(pid) != SIGHT_NOTHING;
+      ptrace(PTRACE_DETACH, pid, NULL, NULL);
+    }
+    if (processes != NULL) closedir(processes);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+  } while (now.tv_sec < end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec));
+  json_raw("{\"hidden\":");
+  json_number(hidden);
+  json_raw(",\"readable\":");
+  json_number(readable);
+  json_raw(",\"opened\":");
+  json_number(opened);
+  json_raw(",\"traced\":");
+  json_number(traced);
+  json_raw("}");
+}
+
 static void process_id(char *operand) {
   (void)operand;
   json_number(getpid());
@@ -206,6 +274,7 @@ const struct verb process_verbs[] = {{"exit", exit_with},
                                      {"fork", fork_children},
                                      {"orphan", orphan},
                                      {"execute", execute},
+                                     {"spy", spy},
                                      {"allocateMiB", allocate},
                                      {"input", copy_input},
                                      {"terminal", terminal},

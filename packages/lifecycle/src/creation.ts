@@ -97,7 +97,7 @@ export class Creator implements AsyncDisposable {
       const cgroupFd = intoCgroup ? cgroupFds?.directoryFd : null;
       await this.#driver.start({ fds, startSocketFd, cgroup: cgroupFds, cgroupFd });
     } catch (error) {
-      throw error instanceof SyscallError && error.syscall === "clone3" ? explainClone(error, plan) : error;
+      throw error instanceof SyscallError && error.syscall === "clone3" ? explainClone(error, this.#request) : error;
     } finally {
       for (const fd of temporary) closeSync(fd);
     }
@@ -165,8 +165,18 @@ export class Creator implements AsyncDisposable {
   }
 }
 
-function explainClone(cause: SyscallError, plan: Plan): RunletError {
+function explainClone(cause: SyscallError, { plan, spec }: Pick<CreationRequest, "plan" | "spec">): RunletError {
   const clone = plan.phases.flatMap(({ operations }) => operations).find(({ op }) => op === "clone");
+  const isInCgroup = clone?.op === "clone" && clone.intoCgroup;
+  if (cause.code === "ENOMEM" && isInCgroup && spec.linux?.resources?.memory?.limit !== undefined) {
+    return new RunletError("ERR_RUNLET_INIT", "the container's process cannot be started within its memory limit", {
+      pointer: "/linux/resources/memory/limit",
+      syscall: cause.syscall,
+      errno: cause.code,
+      hint: "the memory limit is too low even for the helper: raise it",
+      cause,
+    });
+  }
   const names = clone?.op === "clone" ? clone.namespaces.join(", ") : "";
   const hints: Readonly<Record<string, string>> = {
     EPERM: "new namespaces need root, or a user namespace in the config (`runlet spec --rootless`)",

@@ -1,5 +1,5 @@
-import { isRunletError, type RunletError } from "./error.ts";
 import { errnoMessage } from "./errno.ts";
+import { isRunletError, type RunletError } from "./error.ts";
 
 /**
  * The error as a person reads it, in one to three lines: what failed and where in the config; the system call and its

@@ -6,8 +6,8 @@ export {
   operationAt,
   operationCodes,
 } from "./encode.ts";
-export { formatPlan, type JsonValue, planToJson } from "./format.ts";
 export { type CompileExecOptions, compileExec } from "./exec.ts";
+export { formatPlan, type JsonValue, planToJson } from "./format.ts";
 export { hookKinds, hookOperations, poststopHooks } from "./hooks.ts";
 export type { HostCgroupHierarchy, HostCgroups, HostFacts } from "./host-facts.ts";
 export {

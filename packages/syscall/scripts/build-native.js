@@ -41,12 +41,33 @@ function compile(output, args) {
 }
 
 compile("@runlet+syscall.node", [
-  ...warnings, ...hardening, "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-s",
-  "-I", includeDir, ...sources("addon"), "-lpthread",
+  ...warnings,
+  ...hardening,
+  "-O2",
+  "-fPIC",
+  "-shared",
+  "-fvisibility=hidden",
+  "-s",
+  "-I",
+  includeDir,
+  ...sources("addon"),
+  "-lpthread",
 ]);
 if (sources("init").length > 0) {
   compile("runlet-init", [
-    ...warnings, "-O2", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
-    "-fno-builtin", "-fno-pie", "-no-pie", "-Wl,-z,noexecstack", "-Wl,--build-id=none", "-s", ...sources("init"),
+    ...warnings,
+    "-O2",
+    "-static",
+    "-nostdlib",
+    "-ffreestanding",
+    "-fno-stack-protector",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-builtin",
+    "-fno-pie",
+    "-no-pie",
+    "-Wl,-z,noexecstack",
+    "-Wl,--build-id=none",
+    "-s",
+    ...sources("init"),
   ]);
 }

@@ -8,7 +8,16 @@ import { fileURLToPath } from "node:url";
 
 const native = join(dirname(dirname(fileURLToPath(import.meta.url))), "native");
 const directory = mkdtempSync(join(tmpdir(), "runlet-native-"));
-const flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-DRUNLET_HOSTED", "-fno-sanitize-recover=all"];
+const flags = [
+  "-std=gnu11",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-g",
+  "-O1",
+  "-DRUNLET_HOSTED",
+  "-fno-sanitize-recover=all",
+];
 const init = (...names) => names.map((name) => join(native, "init", `${name}.c`));
 const tests = [
   { name: "plan_test", sources: init("plan", "text") },
@@ -19,15 +28,22 @@ let failed = 0;
 
 function build(compiler, name, sources, sanitizers) {
   const output = join(directory, name);
-  execFileSync(compiler, [...flags, `-fsanitize=${sanitizers}`, "-o", output, join(native, "test", `${name}.c`), ...sources], {
-    stdio: "inherit",
-  });
+  execFileSync(
+    compiler,
+    [...flags, `-fsanitize=${sanitizers}`, "-o", output, join(native, "test", `${name}.c`), ...sources],
+    {
+      stdio: "inherit",
+    },
+  );
   return output;
 }
 
 try {
   for (const { name, sources } of tests) {
-    const { status, stdout } = spawnSync(build("cc", name, sources, "address,undefined"), { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+    const { status, stdout } = spawnSync(build("cc", name, sources, "address,undefined"), {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const counts = /(\d+) passed, (\d+) failed/.exec(stdout ?? "");
     passed += Number(counts?.[1] ?? 0);
     failed += Number(counts?.[2] ?? 0) + (status === 0 || counts?.[2] > 0 ? 0 : 1);
@@ -39,7 +55,9 @@ try {
     const fuzzer = build("clang", "plan_fuzz", init("plan", "text"), "fuzzer,address,undefined");
     const corpus = join(directory, "corpus");
     mkdirSync(corpus);
-    const { status } = spawnSync(fuzzer, [`-max_total_time=${seconds}`, "-verbosity=0", "-max_len=512", corpus], { stdio: "inherit" });
+    const { status } = spawnSync(fuzzer, [`-max_total_time=${seconds}`, "-verbosity=0", "-max_len=512", corpus], {
+      stdio: "inherit",
+    });
     process.stdout.write(`plan_fuzz: ${status === 0 ? `nothing found in ${seconds} s` : "found something"}\n`);
     if (status === 0) passed++;
     else failed++;

@@ -282,7 +282,9 @@ export class Container implements AsyncDisposable {
     this.#process.signal(record, SIGKILL);
     if (cgroup?.isFrozen()) await cgroup.thaw();
     await this.#process.awaitEnd(record);
-    if (!hasOwnPidNamespace(record)) await cgroup?.kill(SIGKILL);
+    // A creator that was killed may have left a process that it had no time to record: its control group knows it.
+    const isComplete = record.init_process_pid !== 0 && hasOwnPidNamespace(record);
+    if (!isComplete) await cgroup?.kill(SIGKILL);
   }
 
   #hookState(record: StateRecord, status: HookState["status"]): HookState {

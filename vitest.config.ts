@@ -5,6 +5,12 @@ const shared = {
   ssr: { resolve: { conditions: ["@runlet/source", "node", "import", "default"] } },
 };
 
+/**
+ * Where the machine is shared, a test that waits for the kernel is given a second chance: what it tests is deterministic,
+ * how long it takes is not.
+ */
+const retry = process.env.CI === undefined ? 0 : 2;
+
 export default defineConfig({
   test: {
     pool: "forks",
@@ -25,6 +31,7 @@ export default defineConfig({
           pool: "forks",
           include: ["packages/*/src/**/*.root.test.ts", "packages/*/test/**/*.root.test.ts"],
           testTimeout: 30_000,
+          retry,
         },
       },
       {
@@ -35,6 +42,7 @@ export default defineConfig({
           include: ["test-e2e/tests/**/*.test.ts"],
           globalSetup: "test-e2e/harness/global-setup.ts",
           testTimeout: 120_000,
+          retry,
           hookTimeout: 120_000,
         },
       },

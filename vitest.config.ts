@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 const shared = {
@@ -14,6 +15,8 @@ const retry = process.env.CI === undefined ? 0 : 2;
 export default defineConfig({
   test: {
     pool: "forks",
+    // Tests wait for processes more than they compute; vitest's own choice leaves one of two processors idle.
+    maxWorkers: Math.max(2, availableParallelism()),
     projects: [
       {
         ...shared,

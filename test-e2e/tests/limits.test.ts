@@ -33,7 +33,7 @@ async function start(resources: Resources, ...verbs: string[]) {
   return { id, call, group };
 }
 
-describe("the memory limit", () => {
+describe("[/linux/resources/memory/limit] the memory limit", () => {
   const memory = { limit: 48 * mebibyte, swap: 48 * mebibyte };
 
   test("kills a process that passes it, and no other", async () => {
@@ -66,12 +66,12 @@ describe("the memory limit", () => {
   });
 });
 
-test("pids.limit stops a fork bomb", async () => {
+test("[/linux/resources/pids/limit] stops a fork bomb", async () => {
   const seen = await e2e.observe(limited({ pids: { limit: 12 } }), "fork=100");
   expect(seen.of("fork=100")).toBe(11);
 });
 
-test("a busy loop gets its quota", async () => {
+test("[/linux/resources/cpu/quota][/linux/resources/cpu/period] a busy loop gets its quota", async () => {
   const [quotaMs, periodMs] = [20, 100];
   const { call, group } = await start({ cpu: { quota: quotaMs * 1000, period: periodMs * 1000 } }, "spin");
   await call.waitForOutput("spinning");
@@ -93,12 +93,12 @@ test("a busy loop gets its quota", async () => {
   expect(usageMs).toBeGreaterThan(0.9 * quotaMs * (throttledPeriods - 1));
 });
 
-test("cpuset keeps a process to its processors", async () => {
+test("[/linux/resources/cpu/cpus] keeps a process to its processors", async () => {
   const seen = await e2e.observe(limited({ cpu: { cpus: "0" } }), "read=/proc/self/status");
   expect(seen.of<string>("read=/proc/self/status")).toMatch(/^Cpus_allowed_list:\t0$/m);
 });
 
-test("a write is throttled to its rate", async () => {
+test("[/linux/resources/blockIO/throttleWriteBpsDevice/**] a write is throttled to its rate", async () => {
   using disk = openDisk(e2e.directory);
   const { major, minor, isInMemory } = disk;
   const bundle = limited({ blockIO: { throttleWriteBpsDevice: [{ major, minor, rate: mebibyte }] } });
@@ -118,7 +118,7 @@ test("a write is throttled to its rate", async () => {
   expect(unlimitedMs).toBeLessThan(limitedMs / 2);
 });
 
-test("a device outside the list cannot be opened, and one inside can", async () => {
+test("[/linux/resources/devices/**] a device outside the list cannot be opened, and one inside can", async () => {
   const bundle = limited({
     devices: [
       { allow: false, access: "rwm" },
@@ -134,7 +134,7 @@ test("a device outside the list cannot be opened, and one inside can", async () 
   expect(seen.of("openRead=/dev/loop7")).toEqual({ errno: "EPERM" });
 });
 
-test("become the files' values, those of cgroup v1 converted for v2", async () => {
+test("[/linux/resources/memory/reservation][/linux/resources/memory/swap][/linux/resources/cpu/shares][/linux/resources/cpu/mems] become the files' values, those of cgroup v1 converted for v2", async () => {
   const { group } = await start(
     {
       memory: { limit: 64 * mebibyte, reservation: 32 * mebibyte, swap: 96 * mebibyte },

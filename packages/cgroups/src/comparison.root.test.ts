@@ -42,8 +42,11 @@ const files: Readonly<Record<string, readonly string[]>> = isV2 ? filesOfV2 : fi
 const disputed = ["c 10:200 rwm", "c 5:1 rwm"];
 
 describe.each(["runc", "crun"] as const)("%s", (runtime) => {
-  it("writes the same values", async ({ skip }) => {
-    skip(!canRun(runtime), `${runtime} is not installed, or refuses this host's layout`);
+  it("writes the same values", async ({ task, skip }) => {
+    if (!canRun(runtime)) {
+      task.meta.skipReason = `${runtime} is not installed, or refuses this host's layout`;
+      skip();
+    }
     const cgroup = newGroup("cgroupfs");
     using peer = peerContainer(runtime, resources);
     await cgroup.create();
@@ -62,8 +65,11 @@ describe.each(["runc", "crun"] as const)("%s", (runtime) => {
   });
 });
 
-it("takes the same default path as runc", ({ skip }) => {
-  skip(!canRun("runc"), "runc is not installed");
+it("takes the same default path as runc", ({ task, skip }) => {
+  if (!canRun("runc")) {
+    task.meta.skipReason = "runc is not installed";
+    skip();
+  }
   using peer = peerContainer("runc", {});
   const cgroup = newGroup("cgroupfs");
   const controller = isV2 ? "" : "memory";

@@ -1,5 +1,5 @@
-/* Calls on files by directory descriptor: the *at family that Node lacks, extended attributes by descriptor, and two
- * inseparable sequences that unpacking makes tens of thousands of times (createFileAt, readDirectory). Names are bytes:
+/* Calls on files by directory descriptor: the *at family that Node lacks, and two inseparable
+ * sequences that unpacking makes tens of thousands of times (createFileAt, readDirectory). Names are bytes:
  * a string is passed on as UTF-8, a Buffer as it is. */
 #include "file.h"
 
@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
-#include <sys/xattr.h>
 
 #ifndef SYS_openat2
 #define SYS_openat2 437
@@ -18,19 +17,6 @@
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
 #endif
-#ifndef SYS_setxattrat
-#define SYS_setxattrat 463
-#define SYS_getxattrat 464
-#define SYS_listxattrat 465
-#endif
-
-/* struct xattr_args of <linux/xattr.h>, which older headers lack. */
-struct value_args {
-  uint64_t value;
-  uint32_t size;
-  uint32_t flags;
-};
-
 /* Opens again after EINTR: an interrupted open has opened nothing. */
 #define RETRY(call)                               \
   ({                                              \
@@ -233,88 +219,6 @@ static napi_value file_fstatfs(napi_env env, napi_callback_info info) {
   return array_value(env, numbers, sizeof numbers / sizeof *numbers);
 }
 
-/* fsetxattr(fd, name, value, flags) */
-static napi_value file_fsetxattr(napi_env env, napi_callback_info info) {
-  struct args args = args_of(env, info);
-  int fd = arg_int(&args, 0);
-  CLEANUP_FREE char *name = arg_text(&args, 1);
-  size_t length = 0;
-  uint8_t *value = arg_bytes(&args, 2, &length);
-  int flags = arg_int(&args, 3);
-  if (args_failed(&args)) return NULL;
-  return result_value(env, fsetxattr(fd, name, value, length, flags));
-}
-
-/* fgetxattr(fd, name, into) -> length; an empty `into` asks for the length */
-static napi_value file_fgetxattr(napi_env env, napi_callback_info info) {
-  struct args args = args_of(env, info);
-  int fd = arg_int(&args, 0);
-  CLEANUP_FREE char *name = arg_text(&args, 1);
-  size_t length = 0;
-  uint8_t *into = arg_bytes(&args, 2, &length);
-  if (args_failed(&args)) return NULL;
-  return result_value(env, fgetxattr(fd, name, into, length));
-}
-
-/* flistxattr(fd, into) -> length; an empty `into` asks for the length */
-static napi_value file_flistxattr(napi_env env, napi_callback_info info) {
-  struct args args = args_of(env, info);
-  int fd = arg_int(&args, 0);
-  size_t length = 0;
-  uint8_t *into = arg_bytes(&args, 1, &length);
-  if (args_failed(&args)) return NULL;
-  return result_value(env, flistxattr(fd, (char *)into, length));
-}
-
-/* fremovexattr(fd, name) */
-static napi_value file_fremovexattr(napi_env env, napi_callback_info info) {
-  struct args args = args_of(env, info);
-  int fd = arg_int(&args, 0);
-  CLEANUP_FREE char *name = arg_text(&args, 1);
-  if (args_failed(&args)) return NULL;
-  return result_value(env, fremovexattr(fd, name));
-}
-
-/* setxattrat(dirFd, path, atFlags, name, value, flags): Linux 6.13 */
-static napi_value file_setxattrat(napi_env env, napi_callback_info info) {
-  struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
-  uint32_t at_flags = (uint32_t)arg_int(&args, 2);
-  CLEANUP_FREE char *name = arg_text(&args, 3);
-  size_t length = 0;
-  uint8_t *value = arg_bytes(&args, 4, &length);
-  struct value_args how = {.value = (uintptr_t)value, .size = (uint32_t)length, .flags = (uint32_t)arg_int(&args, 5)};
-  if (args_failed(&args)) return NULL;
-  return result_value(env, syscall(SYS_setxattrat, dir_fd, path, at_flags, name, &how, sizeof how));
-}
-
-/* getxattrat(dirFd, path, atFlags, name, into) -> length: Linux 6.13 */
-static napi_value file_getxattrat(napi_env env, napi_callback_info info) {
-  struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
-  uint32_t at_flags = (uint32_t)arg_int(&args, 2);
-  CLEANUP_FREE char *name = arg_text(&args, 3);
-  size_t length = 0;
-  uint8_t *into = arg_bytes(&args, 4, &length);
-  struct value_args how = {.value = (uintptr_t)into, .size = (uint32_t)length};
-  if (args_failed(&args)) return NULL;
-  return result_value(env, syscall(SYS_getxattrat, dir_fd, path, at_flags, name, &how, sizeof how));
-}
-
-/* listxattrat(dirFd, path, atFlags, into) -> length: Linux 6.13 */
-static napi_value file_listxattrat(napi_env env, napi_callback_info info) {
-  struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
-  uint32_t at_flags = (uint32_t)arg_int(&args, 2);
-  size_t length = 0;
-  uint8_t *into = arg_bytes(&args, 3, &length);
-  if (args_failed(&args)) return NULL;
-  return result_value(env, syscall(SYS_listxattrat, dir_fd, path, at_flags, into, length));
-}
-
 /* copyFileRange(inFd, inOffset, outFd, outOffset, length) -> copied */
 static napi_value file_copy_file_range(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
@@ -447,13 +351,6 @@ const struct export_entry file_exports[] = {
     {"utimensat", file_utimensat},
     {"fstatat", file_fstatat},
     {"fstatfs", file_fstatfs},
-    {"fsetxattr", file_fsetxattr},
-    {"fgetxattr", file_fgetxattr},
-    {"flistxattr", file_flistxattr},
-    {"fremovexattr", file_fremovexattr},
-    {"setxattrat", file_setxattrat},
-    {"getxattrat", file_getxattrat},
-    {"listxattrat", file_listxattrat},
     {"copyFileRange", file_copy_file_range},
     {"lseek", file_lseek},
     {"closeFile", file_close},

@@ -1,0 +1,111 @@
+/* Extended attributes by descriptor, and by directory descriptor and name where the kernel can. */
+#include "addon.h"
+
+#include <fcntl.h>
+#include <sys/xattr.h>
+
+#ifndef SYS_setxattrat
+#define SYS_setxattrat 463
+#define SYS_getxattrat 464
+#define SYS_listxattrat 465
+#endif
+
+/* struct xattr_args of <linux/xattr.h>, which older headers lack. */
+struct value_args {
+  uint64_t value;
+  uint32_t size;
+  uint32_t flags;
+};
+
+/* fsetxattr(fd, name, value, flags) */
+static napi_value attribute_fsetxattr(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  int fd = arg_int(&args, 0);
+  CLEANUP_FREE char *name = arg_text(&args, 1);
+  size_t length = 0;
+  uint8_t *value = arg_bytes(&args, 2, &length);
+  int flags = arg_int(&args, 3);
+  if (args_failed(&args)) return NULL;
+  return result_value(env, fsetxattr(fd, name, value, length, flags));
+}
+
+/* fgetxattr(fd, name, into) -> length; an empty `into` asks for the length */
+static napi_value attribute_fgetxattr(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  int fd = arg_int(&args, 0);
+  CLEANUP_FREE char *name = arg_text(&args, 1);
+  size_t length = 0;
+  uint8_t *into = arg_bytes(&args, 2, &length);
+  if (args_failed(&args)) return NULL;
+  return result_value(env, fgetxattr(fd, name, into, length));
+}
+
+/* flistxattr(fd, into) -> length; an empty `into` asks for the length */
+static napi_value attribute_flistxattr(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  int fd = arg_int(&args, 0);
+  size_t length = 0;
+  uint8_t *into = arg_bytes(&args, 1, &length);
+  if (args_failed(&args)) return NULL;
+  return result_value(env, flistxattr(fd, (char *)into, length));
+}
+
+/* fremovexattr(fd, name) */
+static napi_value attribute_fremovexattr(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  int fd = arg_int(&args, 0);
+  CLEANUP_FREE char *name = arg_text(&args, 1);
+  if (args_failed(&args)) return NULL;
+  return result_value(env, fremovexattr(fd, name));
+}
+
+/* setxattrat(dirFd, path, atFlags, name, value, flags): Linux 6.13 */
+static napi_value attribute_setxattrat(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  int dir_fd = arg_int(&args, 0);
+  CLEANUP_FREE char *path = arg_text(&args, 1);
+  uint32_t at_flags = (uint32_t)arg_int(&args, 2);
+  CLEANUP_FREE char *name = arg_text(&args, 3);
+  size_t length = 0;
+  uint8_t *value = arg_bytes(&args, 4, &length);
+  struct value_args how = {.value = (uintptr_t)value, .size = (uint32_t)length, .flags = (uint32_t)arg_int(&args, 5)};
+  if (args_failed(&args)) return NULL;
+  return result_value(env, syscall(SYS_setxattrat, dir_fd, path, at_flags, name, &how, sizeof how));
+}
+
+/* getxattrat(dirFd, path, atFlags, name, into) -> length: Linux 6.13 */
+static napi_value attribute_getxattrat(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  int dir_fd = arg_int(&args, 0);
+  CLEANUP_FREE char *path = arg_text(&args, 1);
+  uint32_t at_flags = (uint32_t)arg_int(&args, 2);
+  CLEANUP_FREE char *name = arg_text(&args, 3);
+  size_t length = 0;
+  uint8_t *into = arg_bytes(&args, 4, &length);
+  struct value_args how = {.value = (uintptr_t)into, .size = (uint32_t)length};
+  if (args_failed(&args)) return NULL;
+  return result_value(env, syscall(SYS_getxattrat, dir_fd, path, at_flags, name, &how, sizeof how));
+}
+
+/* listxattrat(dirFd, path, atFlags, into) -> length: Linux 6.13 */
+static napi_value attribute_listxattrat(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  int dir_fd = arg_int(&args, 0);
+  CLEANUP_FREE char *path = arg_text(&args, 1);
+  uint32_t at_flags = (uint32_t)arg_int(&args, 2);
+  size_t length = 0;
+  uint8_t *into = arg_bytes(&args, 3, &length);
+  if (args_failed(&args)) return NULL;
+  return result_value(env, syscall(SYS_listxattrat, dir_fd, path, at_flags, into, length));
+}
+
+const struct export_entry attribute_exports[] = {
+    {"fsetxattr", attribute_fsetxattr},
+    {"fgetxattr", attribute_fgetxattr},
+    {"flistxattr", attribute_flistxattr},
+    {"fremovexattr", attribute_fremovexattr},
+    {"setxattrat", attribute_setxattrat},
+    {"getxattrat", attribute_getxattrat},
+    {"listxattrat", attribute_listxattrat},
+    {0},
+};

@@ -34,7 +34,10 @@ describe("the examples run, with Node, against what is built", () => {
     "$file",
     { timeout: 60_000 },
     ({ file, code, needsRoot, index }, context) => {
-      if (needsRoot && process.getuid?.() !== 0) context.skip("needs root");
+      if (needsRoot && process.getuid?.() !== 0) {
+        context.task.meta.skipReason = "needs root";
+        context.skip();
+      }
       // An example lies where its package is: there its own name and its dependencies resolve.
       const owner = join(repository, file, "..");
       const place = join(owner, "dist", ".readme-example");

@@ -58,7 +58,11 @@ test("another file, a damaged count or offset: no entries", () => {
   expect(parseLdCache(offset)).toEqual([]);
 });
 
-test.runIf(existsSync("/etc/ld.so.cache"))("this machine's cache is sorted by compareNames and names files", () => {
+test("this machine's cache is sorted by compareNames and names files", ({ task, skip }) => {
+  if (!existsSync("/etc/ld.so.cache")) {
+    task.meta.skipReason = "needs /etc/ld.so.cache";
+    skip();
+  }
   const entries = parseLdCache(readFileSync("/etc/ld.so.cache"));
   expect(entries.length).toBeGreaterThan(0);
   for (const [index, { name, path }] of entries.entries()) {

@@ -9,7 +9,7 @@ import type { Result } from "../harness/command.ts";
 import { type CapabilitySets, Observation } from "../harness/observation.ts";
 import { openSuite } from "../harness/suite.ts";
 
-const e2e = openSuite();
+const e2e = openSuite({ runtime: ["runlet", "runc"] });
 const { test } = e2e;
 const runletOnly = { runtime: ["runlet"] } as const;
 
@@ -91,7 +91,7 @@ describe("exec", () => {
     expect(inside.of("fds")).toEqual([0, 1, 2]);
   });
 
-  test("a user is a number, whatever the container's passwd says (CVE-2016-3697)", async () => {
+  test("a user is a number, whatever the container's passwd says (CVE-2016-3697)", runletOnly, async () => {
     const id = e2e.id();
     const bundle = e2e.bundle().probing("wait");
     bundle.add({ "etc/passwd": "1000::0:0:::\nroot::0:0:::\n" });
@@ -170,7 +170,7 @@ describe("exec", () => {
     expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toBe("/probe\0wait\0");
   });
 
-  test("--tty gives a terminal of the container's devpts, and leaves /dev/console alone", async () => {
+  test("--tty gives a terminal of the container's devpts, and leaves /dev/console alone", runletOnly, async () => {
     const id = await running();
     const { status, stdout } = await exec(id, ["--tty"], "terminal", "fds");
     expect(status).toBe(0);
@@ -191,7 +191,7 @@ describe("exec", () => {
     expect((await e2e.runtime.state(id)).status).toBe("created");
   });
 
-  test("joins a user namespace and has its ids", async () => {
+  test("joins a user namespace and has its ids", runletOnly, async () => {
     const id = e2e.id();
     const bundle = e2e.bundle((config) => {
       config.linux.namespaces = [...(config.linux.namespaces ?? []), { type: "user" }];

@@ -3,7 +3,7 @@ import { sleep } from "../harness/command.ts";
 import { ControlGroup } from "../harness/control-group.ts";
 import { openSuite } from "../harness/suite.ts";
 
-const e2e = openSuite({ root: true, cgroup: ["v1", "hybrid", "v2"] });
+const e2e = openSuite({ root: true, cgroup: ["v1", "hybrid", "v2"], runtime: ["runlet", "runc"] });
 const { test } = e2e;
 
 /** Creates and starts a container. */

@@ -380,7 +380,10 @@ describe("what strace sees of the init helper is what the plan says", () => {
   });
 
   plainTest("every operation of the helper has been seen", (context) => {
-    if (seen.size === 0) context.skip("none of these tests ran");
+    if (seen.size === 0) {
+      context.task.meta.skipReason = "none of these tests ran";
+      context.skip();
+    }
     // A label needs its security module, and affinity and joining are of `exec`.
     const elsewhere = new Set(["pause", "setLabel", "setAffinity", "clearGroups", "joinRoot"]);
     const missing = Object.keys(operationCodes).filter((name) => !seen.has(name) && !elsewhere.has(name));

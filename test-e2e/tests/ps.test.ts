@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect } from "vitest";
 import { openSuite } from "../harness/suite.ts";
 
-const e2e = openSuite({ root: true, cgroup: ["v1", "hybrid", "v2"] });
+const e2e = openSuite({ root: true, cgroup: ["v1", "hybrid", "v2"], runtime: ["runlet", "runc"] });
 const { test } = e2e;
 
 /** Starts a container of three processes. */

@@ -5,7 +5,7 @@ import { ControlGroup, isV2 } from "../harness/control-group.ts";
 import type { Requirements } from "../harness/requirements.ts";
 import { openSuite } from "../harness/suite.ts";
 
-const e2e = openSuite({ root: true, cgroup: ["v1", "hybrid", "v2"] });
+const e2e = openSuite({ root: true, cgroup: ["v1", "hybrid", "v2"], runtime: ["runlet", "runc"] });
 const { test } = e2e;
 
 const mebibyte = 1 << 20;

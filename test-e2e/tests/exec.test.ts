@@ -9,7 +9,7 @@ import type { Result } from "../harness/command.ts";
 import { type CapabilitySets, Observation } from "../harness/observation.ts";
 import { openSuite } from "../harness/suite.ts";
 
-const e2e = openSuite({ runtime: ["runlet", "runc"] });
+const e2e = openSuite({ root: true, runtime: ["runlet", "runc"] });
 const { test } = e2e;
 const runletOnly = { runtime: ["runlet"] } as const;
 

@@ -67,7 +67,7 @@ describe("openRuntime", () => {
     ["--rootless=true", true],
     ["--rootless=false", false],
   ])("takes %s", async (text, isRootless) => {
-    expect((await open(text)).isRootless).toBe(isRootless);
+    expect((await open(text, "--root", directory)).isRootless).toBe(isRootless);
   });
 
   it("logs what the runtime warns of", async () => {

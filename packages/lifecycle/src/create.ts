@@ -6,7 +6,7 @@ import type { ChildProcess } from "@runlet/syscall";
 import type { LoadedConfig } from "./config.ts";
 import { Container } from "./container.ts";
 import { type Creation, Creator } from "./creation.ts";
-import { connectReceiver, passDescriptor } from "./descriptor-passing.ts";
+import { Receivers } from "./descriptor-passing.ts";
 import { recordOperation } from "./failure.ts";
 import { type HookState, runPoststopHooks } from "./hook-runner.ts";
 import type { CreateOptions, Stdio, Warning } from "./options.ts";
@@ -29,6 +29,9 @@ export interface ContainerRequest {
   readonly isRootless: boolean;
   readonly warn: (warning: Warning) => void;
 }
+
+const consoleSocket = "console socket";
+const pidfdSocket = "pidfd socket";
 
 /** What has been made, in reverse order of its undoing. */
 type Undo = () => void | Promise<void>;
@@ -64,11 +67,9 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   const { loaded, cgroup, options, directory, warn } = request;
   const { spec } = loaded;
   checkTerminal(options, spec.process?.terminal ?? false);
-  const consoleFd =
-    options.consoleSocket === undefined ? null : connectReceiver(options.consoleSocket, "console socket");
-  if (consoleFd !== null) undo.push(() => closeSync(consoleFd));
-  const pidfdFd = options.pidfdSocket === undefined ? null : connectReceiver(options.pidfdSocket, "pidfd socket");
-  if (pidfdFd !== null) undo.push(() => closeSync(pidfdFd));
+  using receivers = new Receivers();
+  receivers.connect(consoleSocket, options.consoleSocket);
+  receivers.connect(pidfdSocket, options.pidfdSocket);
   const stdio = openStandardDescriptors(stdioOf(options, spec.process?.terminal ?? false));
   undo.push(() => stdio.closePipes());
   let creation: Creation;
@@ -97,11 +98,17 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   } finally {
     stdio.closeContainerEnds();
   }
-  if (consoleFd !== null && creation.terminalFd !== null) {
-    passDescriptor(consoleFd, "/dev/ptmx", creation.terminalFd);
-    closeSync(creation.terminalFd);
+  let { terminalFd } = creation;
+  const closeTerminal = () => {
+    if (terminalFd !== null) closeSync(terminalFd);
+    terminalFd = null;
+  };
+  undo.push(closeTerminal);
+  if (terminalFd !== null && receivers.has(consoleSocket)) {
+    receivers.pass(consoleSocket, "/dev/ptmx", terminalFd);
+    closeTerminal();
   }
-  if (pidfdFd !== null) passDescriptor(pidfdFd, "pidfd", creation.child.pidfd);
+  receivers.pass(pidfdSocket, "pidfd", creation.child.pidfd);
   const streams = stdio.pipeFds === null ? null : await openStreams(stdio.pipeFds);
   const container = new Container({
     directory,
@@ -109,7 +116,7 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
     warn,
     child: creation.child,
     streams,
-    terminalFd: consoleFd === null ? creation.terminalFd : null,
+    terminalFd,
     signal: options.signal,
   });
   creation.release();

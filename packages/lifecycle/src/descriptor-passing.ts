@@ -12,7 +12,7 @@ const encoder = new TextEncoder();
  * @returns the connection, the caller's.
  * @throws RunletError `ERR_RUNLET_TERMINAL`.
  */
-export function connectReceiver(hostPath: string, option: string): number {
+function connectReceiver(hostPath: string, option: string): number {
   try {
     return connectUnix(-1, hostPath, SOCK_STREAM);
   } catch (cause) {
@@ -26,10 +26,37 @@ export function connectReceiver(hostPath: string, option: string): number {
 }
 
 /** Sends one descriptor with a name as the message (SCM_RIGHTS), and closes the connection. The descriptor stays open. */
-export function passDescriptor(connectionFd: number, name: string, fd: number): void {
+function passDescriptor(connectionFd: number, name: string, fd: number): void {
   try {
     sendMessage(connectionFd, encoder.encode(name), [fd]);
   } finally {
     closeSync(connectionFd);
+  }
+}
+
+/** Connections to the sockets that receive a descriptor; what has received none is closed in the end. */
+export class Receivers implements Disposable {
+  readonly #connections = new Map<string, number>();
+
+  /** Connects to the socket at a path, if one is given. */
+  connect(option: string, hostPath: string | undefined): void {
+    if (hostPath !== undefined) this.#connections.set(option, connectReceiver(hostPath, option));
+  }
+
+  has(option: string): boolean {
+    return this.#connections.has(option);
+  }
+
+  /** Sends a descriptor, which stays the caller's, to whoever has connected for it. */
+  pass(option: string, name: string, fd: number): void {
+    const connectionFd = this.#connections.get(option);
+    if (connectionFd === undefined) return;
+    this.#connections.delete(option);
+    passDescriptor(connectionFd, name, fd);
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.#connections.values()) closeSync(fd);
+    this.#connections.clear();
   }
 }

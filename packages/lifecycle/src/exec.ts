@@ -4,7 +4,7 @@ import { RunletError, SyscallError } from "@runlet/errors";
 import { compileExec, type Plan } from "@runlet/plan";
 import type { Process } from "@runlet/spec";
 import { viewContainer } from "./container-view.ts";
-import { connectReceiver, passDescriptor } from "./descriptor-passing.ts";
+import { Receivers } from "./descriptor-passing.ts";
 import { openExecCgroup } from "./exec-cgroup.ts";
 import { explainExec } from "./exec-failure.ts";
 import type { ExecOptions } from "./exec-options.ts";
@@ -199,31 +199,4 @@ function explainClone(cause: SyscallError): RunletError {
     hint: hints[cause.code],
     cause,
   });
-}
-
-/** Connections to the sockets that receive a descriptor; what has received none is closed in the end. */
-class Receivers implements Disposable {
-  readonly #connections = new Map<string, number>();
-
-  /** Connects to the socket at a path, if one is given. */
-  connect(option: string, hostPath: string | undefined): void {
-    if (hostPath !== undefined) this.#connections.set(option, connectReceiver(hostPath, option));
-  }
-
-  has(option: string): boolean {
-    return this.#connections.has(option);
-  }
-
-  /** Sends a descriptor, which stays the caller's, to whoever has connected for it. */
-  pass(option: string, name: string, fd: number): void {
-    const connectionFd = this.#connections.get(option);
-    if (connectionFd === undefined) return;
-    this.#connections.delete(option);
-    passDescriptor(connectionFd, name, fd);
-  }
-
-  [Symbol.dispose](): void {
-    for (const fd of this.#connections.values()) closeSync(fd);
-    this.#connections.clear();
-  }
 }

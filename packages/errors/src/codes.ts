@@ -38,6 +38,10 @@ export const errorCodes = {
   ERR_RUNLET_ARCHIVE: "container",
   ERR_RUNLET_EXECUTABLE: "container",
   ERR_RUNLET_NETWORK: "config",
+  ERR_RUNLET_IMAGE: "config",
+  ERR_RUNLET_REGISTRY: "host",
+  ERR_RUNLET_STORE: "host",
+  ERR_RUNLET_CHECKPOINT: "host",
 } as const;
 
 /** A stable error code. */

@@ -1,0 +1,8 @@
+export type {
+  CopyOptions,
+  ImageSource,
+  ImageTarget,
+  ManifestContent,
+  Progress,
+  ReadOptions,
+} from "./transfer.ts";

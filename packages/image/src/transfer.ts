@@ -1,0 +1,59 @@
+import type { Descriptor, Platform } from "@runlet/spec";
+
+/** A manifest or an index: its bytes as they are stored, and what they are. */
+export interface ManifestContent {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+}
+
+/** How content is read. */
+export interface ReadOptions {
+  /** First byte wanted. Default 0. */
+  readonly offsetBytes?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Where images come from: an image layout, a docker archive, a repository of a registry, the store itself. A source does
+ * not check digests: what it gives is checked by whoever stores it.
+ */
+export interface ImageSource extends AsyncDisposable {
+  /** For messages and for the store's records, such as `docker.io/library/alpine:3.20`. */
+  readonly name: string;
+  /**
+   * The manifest or index of a name or digest.
+   *
+   * @param reference - a tag, or a digest; without one, the source's only or default image.
+   * @throws RunletError `ERR_RUNLET_IMAGE` if there is none.
+   */
+  manifest(reference?: string, options?: ReadOptions): Promise<ManifestContent>;
+  /** The bytes of a blob from an offset on. */
+  blob(descriptor: Descriptor, options?: ReadOptions): AsyncIterable<Uint8Array>;
+}
+
+/** Where images go to. */
+export interface ImageTarget extends AsyncDisposable {
+  readonly name: string;
+  has(descriptor: Descriptor, options?: ReadOptions): Promise<boolean>;
+  /** Stores a blob; the target checks its size and digest. */
+  putBlob(descriptor: Descriptor, content: AsyncIterable<Uint8Array>, options?: ReadOptions): Promise<void>;
+  /** Stores a manifest, after its blobs, under a tag if there is one. */
+  putManifest(manifest: ManifestContent, reference?: string, options?: ReadOptions): Promise<void>;
+}
+
+/** One step of a transfer or of unpacking. */
+export interface Progress {
+  readonly step: "resolve" | "download" | "upload" | "unpack" | "present";
+  readonly digest: string;
+  /** Bytes done of {@link totalBytes}. */
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+/** How an image is copied. */
+export interface CopyOptions {
+  /** The platform that is chosen from an index. Default: this machine's. */
+  readonly platform?: Platform | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}

@@ -188,6 +188,58 @@ describe("a file system that is not bound", () => {
     const seen = await e2e.observe(bundle, "stat=/data");
     expect(seen.of("stat=/data")).toMatchObject({ uid: 500, gid: 600 });
   });
+
+  test("[/mounts/options] a tmpfs in a user namespace, with its maps", { runtime: ["runlet"] }, async () => {
+    const bundle = bundleWith(
+      { type: "tmpfs", source: "tmpfs", options: ["idmap", "mode=750", "nosuid", "noatime", "size=1m"] },
+      mapUsers,
+    );
+    const seen = await e2e.observe(bundle, "stat=/data", "write=/data/new:x", "stat=/data/new", "read=/proc/self/mountinfo");
+    expect(seen.of("stat=/data")).toMatchObject({ uid: 0, gid: 0, mode: 0o750 });
+    expect(seen.of("write=/data/new:x")).toBe("ok");
+    expect(seen.of("stat=/data/new")).toMatchObject({ uid: 0, gid: 0 });
+    const line = seen.mountAt("/data");
+    expect(line.options).toEqual(expect.arrayContaining(["rw", "nosuid", "noatime", "idmapped"]));
+    expect(line.superOptions).toContain("size=1024k");
+  });
+
+  test("[/mounts/uidMappings] a tmpfs in a user namespace, with others", { runtime: ["runlet"] }, async () => {
+    const mappings = {
+      uidMappings: [{ containerID: 0, hostID: first + 500, size: 10 }],
+      gidMappings: [{ containerID: 0, hostID: first + 600, size: 10 }],
+    };
+    const bundle = bundleWith({ type: "tmpfs", source: "tmpfs", options: ["mode=755"], ...mappings }, mapUsers);
+    const seen = await e2e.observe(bundle, "stat=/data");
+    expect(seen.of("stat=/data")).toMatchObject({ uid: 500, gid: 600 });
+  });
+
+  test("[/mounts/options] what lay there is copied into it", { runtime: ["runlet"] }, async () => {
+    const bundle = bundleWith({ type: "tmpfs", source: "tmpfs", options: ["idmap", "tmpcopyup"] }, (config, made) => {
+      made.add({ "data/file": "content" });
+      mapUsers(config, made);
+    });
+    const seen = await e2e.observe(bundle, "read=/data/file", "stat=/data/file");
+    expect(seen.of("read=/data/file")).toBe("content");
+    expect(seen.of("stat=/data/file")).toMatchObject({ uid: 0, gid: 0 });
+  });
+
+  for (const [what, mount, words] of [
+    ["of a type that the kernel has not", { type: "nosuchfs" }, /no file system type .*nosuchfs/],
+    ["with an option that it has not", { type: "tmpfs", options: ["idmap", "nosuch=1"] }, /nosuch/],
+    ["that cannot be id-mapped", { type: "ramfs" }, /id-mapped/],
+  ] as const) {
+    test(`[/mounts/options] one ${what} is refused in a user namespace too`, { runtime: ["runlet"] }, async () => {
+      const bundle = bundleWith(
+        { source: "none", ...mount, options: [...("options" in mount ? mount.options : ["idmap"])] },
+        mapUsers,
+      );
+      const result = await e2e.run(bundle.probing("ids"));
+      expect(result.status).toBe(1);
+      expect(result.stdout).toBe("");
+      expect(result.stderr).toContain("/mounts/7");
+      expect(result.stderr).toMatch(words);
+    });
+  }
 });
 
 describe("what cannot be mapped", () => {
@@ -201,17 +253,6 @@ describe("what cannot be mapped", () => {
       expect(result.stderr).toContain("/mounts/7");
       expect(result.stderr).toMatch(/id-mapped/);
     }
-  });
-
-  test("[/mounts] a file system of the container's user namespace is refused: it cannot be mapped once more", {
-    runtime: ["runlet"],
-  }, async () => {
-    const bundle = bundleWith({ type: "tmpfs", source: "tmpfs", options: [], ...shifted }, mapUsers);
-    const result = await e2e.run(bundle.probing("ids"));
-    expect(result.status).toBe(1);
-    expect(result.stdout).toBe("");
-    expect(result.stderr).toContain("/mounts/7");
-    expect(result.stderr).toContain("id-mapped");
   });
 
   const refused: [what: string, pointer: string, mount: Omit<Mount, "destination">][] = [

@@ -68,6 +68,20 @@ describe("a user namespace", () => {
     expect((await e2e.observe(bundle, "ids")).of("ids")).toMatchObject({ groups: [5, 60] });
   });
 
+  test("a directory of the host is bound as often as the config says", async () => {
+    const bundle = e2e.bundle((config, made) => {
+      mapUsers(config, made.rootfs);
+      const source = join(made.hostPath, "shared");
+      mkdirSync(source);
+      writeFileSync(join(source, "file"), "content");
+      for (const destination of ["/tmp/first", "/tmp/second"])
+        config.mounts.push({ destination, type: "bind", source, options: ["bind", "ro"] });
+    });
+    const paths = ["/tmp/first/file", "/tmp/second/file"];
+    const seen = await e2e.observe(bundle, ...paths.map((path) => `read=${path}`));
+    for (const path of paths) expect(seen.of(`read=${path}`)).toBe("content");
+  });
+
   test("devices are there without mknod", async () => {
     const bundle = e2e.bundle((config, made) => mapUsers(config, made.rootfs));
     const seen = await e2e.observe(bundle, "stat=/dev/null", "openWrite=/dev/null", "openRead=/dev/urandom");

@@ -1,9 +1,10 @@
 import { closeSync, constants, openSync } from "node:fs";
 import type { CgroupDescriptors } from "@runlet/cgroups";
-import { errnoMessage, quote, RunletError, SyscallError } from "@runlet/errors";
+import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import type { Descriptor, Plan } from "@runlet/plan";
-import { cloneTree, mapTreeIds, openFlags } from "@runlet/syscall";
+import { openFlags } from "@runlet/syscall";
 import { openMappedNamespace } from "./mapped-namespace.ts";
+import { openFilesystem, openTree } from "./mount-tree.ts";
 
 /** What the descriptors of a plan are opened from. */
 export interface DescriptorSources {
@@ -65,6 +66,8 @@ async function open(
       return { fd: await openMappedNamespace(descriptor), isOurs: true };
     case "tree":
       return { fd: openTree(descriptor, fds), isOurs: true };
+    case "filesystem":
+      return { fd: openFilesystem(descriptor, { plan: sources.plan, slot: fds.length, fds }), isOurs: true };
   }
 }
 
@@ -95,39 +98,4 @@ function openRoot({ hostPath, from }: Extract<Descriptor, { kind: "root" }>): nu
       cause,
     });
   }
-}
-
-type TreeDescriptor = Extract<Descriptor, { kind: "tree" }>;
-
-function openTree(descriptor: TreeDescriptor, fds: readonly number[]): number {
-  const { hostPath, recursive, idmapSlot } = descriptor;
-  let treeFd: number | undefined;
-  try {
-    treeFd = cloneTree(hostPath, recursive);
-    const namespaceFd = idmapSlot == null ? undefined : fds[idmapSlot];
-    if (namespaceFd !== undefined) mapTreeIds(treeFd, namespaceFd, descriptor.idmapRecursive ?? false);
-    return treeFd;
-  } catch (cause) {
-    if (treeFd !== undefined) closeSync(treeFd);
-    if (!(cause instanceof SyscallError)) throw cause;
-    throw explainTree(descriptor, cause);
-  }
-}
-
-function explainTree({ hostPath, from }: TreeDescriptor, cause: SyscallError): RunletError {
-  const facts = { pointer: from, syscall: cause.syscall, errno: cause.code, cause };
-  if (from === "/root/path") {
-    const message = `the root filesystem ${quote(hostPath)} cannot be used: ${errnoMessage(cause.code)}`;
-    return new RunletError("ERR_RUNLET_ROOTFS", message, facts);
-  }
-  if (cause.syscall === "open_tree") {
-    return new RunletError("ERR_RUNLET_MOUNT", `the source ${quote(hostPath)} cannot be bound`, {
-      ...facts,
-      hint: "a relative source is relative to the bundle; it must exist on the host",
-    });
-  }
-  return new RunletError("ERR_RUNLET_MOUNT", `the source ${quote(hostPath)} cannot be id-mapped`, {
-    ...facts,
-    hint: "not every file system can be id-mapped, and a tree can be only once",
-  });
 }

@@ -232,11 +232,12 @@ test("every slot is a descriptor of its kind, and every descriptor is used", () 
       if (operation.op === "bindRoot") use(operation.treeSlot, "tree");
       if (operation.op === "mount") {
         use(operation.idmapSlot, "idmap", "namespace");
-        if (operation.source.kind === "descriptor") use(operation.source.slot, "tree");
+        if (operation.source.kind === "descriptor") use(operation.source.slot, "tree", "filesystem");
       }
     }
     for (const descriptor of plan.descriptors)
-      if (descriptor.kind === "tree") use(descriptor.idmapSlot, "idmap", "namespace");
+      if (descriptor.kind === "tree" || descriptor.kind === "filesystem")
+        use(descriptor.idmapSlot, "idmap", "namespace");
     expect([...used].sort((a, b) => a - b)).toEqual(plan.descriptors.map((_, slot) => slot));
   });
 });

@@ -48,8 +48,9 @@ export function mayOpenTrees(context: Context): boolean {
   return hasNamespace(context, "user") && context.host.euid === 0;
 }
 
-/** The slot of a descriptor, which is added to the plan unless an equal one is there. */
+/** The slot of a descriptor, which is added to the plan unless an equal one is there; what is mounted is mounted once. */
 export function addDescriptor(context: Context, descriptor: Descriptor): Slot {
+  if (descriptor.kind === "tree" || descriptor.kind === "filesystem") return context.descriptors.push(descriptor) - 1;
   const text = JSON.stringify({ ...descriptor, from: "" });
   const known = context.descriptors.findIndex((other) => JSON.stringify({ ...other, from: "" }) === text);
   return known >= 0 ? known : context.descriptors.push(descriptor) - 1;

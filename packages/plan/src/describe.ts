@@ -5,6 +5,7 @@ import type {
   IdMapping,
   Mount,
   MountAttributes,
+  MountOption,
   MountSource,
   Operation,
   OperationName,
@@ -126,6 +127,8 @@ export function describeDescriptor(descriptor: Descriptor): string {
       return `id map, uid ${maps(descriptor.uidMappings)}, gid ${maps(descriptor.gidMappings)}`;
     case "tree":
       return `${descriptor.recursive ? "tree" : "mount"} ${word(descriptor.hostPath)}`;
+    case "filesystem":
+      return `new ${join(filesystemWords(descriptor), optionWords(descriptor.options))}`;
   }
 }
 
@@ -134,8 +137,7 @@ function describeMount(mount: Mount): string {
     `${sourceWords(mount.source)} on ${word(mount.containerPath)}`,
     changes(mount.attributes, ""),
     changes(mount.recursiveAttributes, "r"),
-    mount.source.kind === "filesystem" &&
-      mount.source.options.map(({ key, value }) => word(value === null ? key : `${key}=${value}`)).join(","),
+    mount.source.kind === "filesystem" && optionWords(mount.source.options),
     propagationWord(mount.propagation),
     mount.idmapSlot !== null && `${mount.idmapRecursive ? "ridmap" : "idmap"} (descriptor ${mount.idmapSlot})`,
     mount.copyUp && "tmpcopyup",
@@ -145,14 +147,20 @@ function describeMount(mount: Mount): string {
 function sourceWords(source: MountSource): string {
   switch (source.kind) {
     case "filesystem":
-      return source.source === null || source.source === source.type
-        ? source.type
-        : `${source.type} ${word(source.source)}`;
+      return filesystemWords(source);
     case "bind":
       return `${source.recursive ? "rbind" : "bind"} ${word(source.hostPath)}`;
     case "descriptor":
       return `descriptor ${source.slot}`;
   }
+}
+
+function filesystemWords({ type, source }: { readonly type: string; readonly source: string | null }): string {
+  return source === null || source === type ? type : `${type} ${word(source)}`;
+}
+
+function optionWords(options: readonly MountOption[]): string {
+  return options.map(({ key, value }) => word(value === null ? key : `${key}=${value}`)).join(",");
 }
 
 /** Attributes in the words of mount options: what is cleared without being set again has a minus in front. */

@@ -89,10 +89,10 @@ describe("what every field becomes is said in a line", () => {
 
   test.each([
     "writeIdMappings  parent  uid 0:100000:65536, gid 0:200000:65536  /linux/uidMappings",
-    "joinNamespace  init  network (descriptor 1)  /linux/namespaces/5",
+    "joinNamespace  init  network (descriptor 2)  /linux/namespaces/5",
     "setTimeOffset  init  monotonic 1 s 2 ns  /linux/timeOffsets/monotonic",
     "moveNetDevice  parent  eth1 as eth0  /linux/netDevices/eth1",
-    "mount  init  tmpfs data on /data, nosuid, size=1m,context=system_u:object_r:container_file_t:s0, idmap (descriptor 0)  /mounts/0",
+    "mount  init  descriptor 1 on /data, nosuid  /mounts/0",
     "makeDevice  init  /dev/fuse c 10:229, 0600, 1:2, bound  /linux/devices/0",
     "hook  parent  createRuntime #0 /h/1, timeout 1000 ms  /hooks/createRuntime/0",
     "openConsole  init  bound over /dev/console, 24 rows, 80 columns  /process/terminal",
@@ -108,6 +108,7 @@ describe("what every field becomes is said in a line", () => {
     "setOomScoreAdj  parent  100  /process/oomScoreAdj",
     "makeDirectory  init  /work  /process/cwd",
     "0  parent  id map, uid 0:5000:10, gid 0:6000:10  /mounts/0",
+    "1  parent  new tmpfs data, size=1m,context=system_u:object_r:container_file_t:s0  /mounts/0",
   ])("%s", (line) => {
     expect(lines).toContain(line);
   });

@@ -15,6 +15,10 @@ function planOfMount(...mounts: MountConfig[]): Plan {
   return planOf({ mounts });
 }
 
+function mappingsOf({ uidMappings, gidMappings }: typeof userNamespace) {
+  return { uidMappings, gidMappings };
+}
+
 function onlyMount(plan: Plan): Mount {
   const [mount, second] = operationsOf(plan, "mount");
   if (mount === undefined || second !== undefined) throw new Error("not one mount");
@@ -105,6 +109,20 @@ describe("bind mounts", () => {
     expect(privileged.descriptors[0]).toEqual({ kind: "tree", hostPath: "/srv", recursive: true, from: "/mounts/0" });
     const ordinary = planOf({ mounts, linux: userNamespace }, { host: rootlessHost });
     expect(onlyMount(ordinary).source).toEqual({ kind: "bind", hostPath: "/srv", recursive: true });
+  });
+
+  test("of the same source twice: two trees, since each is mounted once", () => {
+    const mount = { source: "/srv", options: ["rbind"] };
+    const mounts = [
+      { destination: "/a", ...mount },
+      { destination: "/b", ...mount },
+    ];
+    const plan = planOf({ mounts, linux: userNamespace });
+    expect(operationsOf(plan, "mount").map(({ source }) => source)).toEqual([
+      { kind: "descriptor", slot: 0 },
+      { kind: "descriptor", slot: 1 },
+    ]);
+    expect(plan.descriptors.slice(0, 2).map(({ kind }) => kind)).toEqual(["tree", "tree"]);
   });
 
   test("without a source", () => {
@@ -255,11 +273,35 @@ describe("idmap", () => {
     ]);
   });
 
+  test("of a new file system in a user namespace, which the parent makes: the helper's own could not be mapped", () => {
+    const mount = { destination: "/d", type: "tmpfs", source: "tmpfs", options: ["idmap", "size=1m", "ro", "nosuid"] };
+    const plan = planOf({ mounts: [mount], linux: userNamespace });
+    expect(onlyMount(plan)).toMatchObject({
+      source: { kind: "descriptor", slot: 1 },
+      attributes: { set: ["MOUNT_ATTR_NOSUID"], clear: [] },
+      idmapSlot: null,
+      keepMode: true,
+    });
+    expect(plan.descriptors.slice(0, 2)).toEqual([
+      { kind: "idmap", ...mappingsOf(userNamespace), from: "/mounts/0" },
+      {
+        kind: "filesystem",
+        type: "tmpfs",
+        source: "tmpfs",
+        options: [{ key: "size", value: "1m" }],
+        idmapSlot: 0,
+        from: "/mounts/0",
+      },
+    ]);
+  });
+
   test("with those of a user namespace that is joined", () => {
     const linux = { namespaces: [...namespaces("mount"), { type: "user" as const, path: "/run/userns" }] };
     const plan = planOf({ mounts: [{ destination: "/d", type: "tmpfs", options: ["idmap"] }], linux });
-    const slot = onlyMount(plan).idmapSlot;
-    expect(plan.descriptors[slot ?? -1]).toMatchObject({ kind: "namespace", type: "user", hostPath: "/run/userns" });
+    const { source } = onlyMount(plan);
+    const filesystem = plan.descriptors[source.kind === "descriptor" ? source.slot : -1];
+    const namespace = plan.descriptors[filesystem?.kind === "filesystem" ? filesystem.idmapSlot : -1];
+    expect(namespace).toMatchObject({ kind: "namespace", type: "user", hostPath: "/run/userns" });
   });
 
   test("with none", () => {

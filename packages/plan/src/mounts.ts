@@ -138,15 +138,23 @@ function filesystemMount(context: Context, request: MountRequest, attributes: Mo
     options: filesystemOptions(context, request, type),
   };
   const hasMode = options.data.some(({ key }) => key === "mode");
-  return {
+  const idmapSlot = idmapSlotOf(context, request);
+  const mount = {
     ...mountBase(request),
     source,
     attributes,
-    idmapSlot: idmapSlotOf(context, request),
-    idmapRecursive: options.idmap === "ridmap",
     copyUp: options.tmpcopyup,
     ...(type === "tmpfs" && !hasMode ? { keepMode: true } : {}),
     plainTarget: type === "proc" || type === "sysfs",
+  };
+  if (idmapSlot !== null && mayOpenTrees(context)) {
+    const slot = addDescriptor(context, { ...source, kind: "filesystem", idmapSlot, from: pointer });
+    return { ...mount, source: { kind: "descriptor", slot } };
+  }
+  return {
+    ...mount,
+    idmapSlot,
+    idmapRecursive: options.idmap === "ridmap",
     fallbackHostPath: fallbackHostPath(context, type),
   };
 }

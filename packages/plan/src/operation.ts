@@ -7,6 +7,7 @@ import type {
   MakePathReadonly,
   MaskPath,
   Mount,
+  MountOption,
   OpenConsole,
   OpenRoot,
   Remount,
@@ -156,6 +157,18 @@ export type Descriptor = Base &
         /** MOUNT_ATTR_IDMAP, which the parent sets: a process in a user namespace may not. Slot of the user namespace. */
         readonly idmapSlot?: Slot | null;
         readonly idmapRecursive?: boolean;
+      }
+    /**
+     * A new file system that belongs to the host's user namespace, detached: one of the container's user namespace could not be
+     * id-mapped.
+     */
+    | {
+        readonly kind: "filesystem";
+        readonly type: string;
+        readonly source: string | null;
+        readonly options: readonly MountOption[];
+        /** As that of a tree. */
+        readonly idmapSlot: Slot;
       }
   );
 

@@ -12,7 +12,7 @@ export * from "./file.ts";
 export * from "./file-flags.ts";
 export type * from "./file-types.ts";
 export * from "./file-writer.ts";
-export { cloneTree, mapTreeIds } from "./mount.ts";
+export { cloneTree, configureFilesystem, mapTreeIds, mountFilesystem, openFilesystem } from "./mount.ts";
 export {
   decodeAttributes,
   encodeAttributes,

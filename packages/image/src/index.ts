@@ -1,8 +1,26 @@
+export { formatReference, parseReference, type Reference, shortenReference } from "./reference.ts";
+export { ImageStore, type OpenStoreOptions } from "./store/image-store.ts";
+export type {
+  BlobUsage,
+  CollectionResult,
+  ImageLayer,
+  LayerUsage,
+  Lease,
+  NamedImage,
+  PullOptions,
+  ResolveOptions,
+  StoredImage,
+  StoreUsage,
+  UnpackedLayer,
+  UnpackImageOptions,
+} from "./store/stored-image.ts";
 export type {
   CopyOptions,
   ImageSource,
   ImageTarget,
   ManifestContent,
+  OpenContent,
   Progress,
   ReadOptions,
+  RequestOptions,
 } from "./transfer.ts";

@@ -49,6 +49,18 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      {
+        ...shared,
+        test: {
+          name: "engines",
+          pool: "forks",
+          include: ["test-e2e/engines/**/*.test.ts"],
+          globalSetup: "test-e2e/engines/harness/global-setup.ts",
+          testTimeout: 120_000,
+          retry,
+          hookTimeout: 300_000,
+        },
+      },
     ],
   },
 });

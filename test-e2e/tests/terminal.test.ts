@@ -1,50 +1,12 @@
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Readable, Writable } from "node:stream";
 import { describe, expect } from "vitest";
 import { sleep } from "../harness/command.ts";
-import { terminalPath } from "../harness/programs.ts";
+import { Person } from "../harness/person.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite();
 const { test } = e2e;
-
-/** A person at a terminal: what is typed, what is seen, and the size of the window. */
-class Person {
-  readonly #input: Writable;
-  readonly #resize: Writable;
-  readonly status: Promise<number | null>;
-  screen = "";
-
-  constructor(args: readonly string[]) {
-    const child = spawn(terminalPath, args, { stdio: ["pipe", "pipe", "inherit", "pipe"] });
-    this.#input = child.stdin as Writable;
-    this.#resize = child.stdio[3] as Writable;
-    (child.stdout as Readable).setEncoding("utf8").on("data", (text: string) => {
-      this.screen += text;
-    });
-    this.status = new Promise((fulfil) => child.once("close", (status) => fulfil(status)));
-  }
-
-  type(text: string): void {
-    this.#input.write(text);
-  }
-
-  resize(rows: number, columns: number): void {
-    this.#resize.write(`${rows} ${columns}\n`);
-  }
-
-  async see(text: string): Promise<void> {
-    for (let attempt = 0; attempt < 500; attempt++) {
-      if (this.screen.includes(text)) return;
-      await sleep(20);
-    }
-    throw new Error(
-      `${JSON.stringify(text)} did not appear within 10 s; the screen has ${JSON.stringify(this.screen)}`,
-    );
-  }
-}
 
 function terminalBundle(...verbs: string[]) {
   return e2e

@@ -23,6 +23,7 @@ import type {
   Slot,
 } from "./operation.ts";
 import { cleanPath, hostPathFrom, isWithin } from "./path.ts";
+import { isRootMount, overlayOptions } from "./root-mount.ts";
 
 /**
  * The mounts of the config.
@@ -33,7 +34,7 @@ export function mountOperations(context: Context, requests: readonly MountReques
   const mounts: Operation[] = [];
   const sealing: Remount[] = [];
   for (const request of requests) {
-    checkDestination(request);
+    if (!isRootMount(context, request)) checkDestination(request);
     checkOptions(context, request);
     if (request.options.remount) mounts.push(remount(request, request.options.attributes));
     else if (isBind(request)) mounts.push(bindMount(context, request), ...readonlyCgroups(context, request, requests));
@@ -50,9 +51,12 @@ export function mountOperations(context: Context, requests: readonly MountReques
   return { mounts, sealing };
 }
 
-/** A tmpfs, and whatever is at /dev, gets its content from the mounts and devices that come after it. */
+/** The root, a tmpfs, and whatever is at /dev get their content from the mounts and devices that come after them. */
 function isSealedLater({ config, containerPath, options }: MountRequest): boolean {
-  return options.attributes.set.includes("MOUNT_ATTR_RDONLY") && (config.type === "tmpfs" || containerPath === "/dev");
+  return (
+    options.attributes.set.includes("MOUNT_ATTR_RDONLY") &&
+    (config.type === "tmpfs" || containerPath === "/dev" || containerPath === "/")
+  );
 }
 
 function isCgroupType(type: string | undefined): boolean {
@@ -175,7 +179,8 @@ function filesystemOptions(context: Context, request: MountRequest, type: string
   const label = context.linux.mountLabel;
   // The kernel labels proc and sysfs itself.
   const isLabelled = label !== undefined && label !== "" && type !== "proc" && type !== "sysfs";
-  return [...flags, ...data, ...(isLabelled ? [{ key: "context", value: label }] : [])];
+  const given = type === "overlay" ? overlayOptions(context, data) : data;
+  return [...flags, ...given, ...(isLabelled ? [{ key: "context", value: label }] : [])];
 }
 
 /**
@@ -243,7 +248,6 @@ const coverableProcFiles = [
 
 function checkDestination(request: MountRequest): void {
   const { config, containerPath, pointer } = request;
-  if (containerPath === "/") throw mountError(`${pointer}/destination`, "a mount cannot cover the root");
   if (request.options.remount || !isWithin(containerPath, "/proc")) return;
   const isProcItself =
     containerPath === "/proc" &&

@@ -129,6 +129,12 @@ result mount_operation(struct init *init, struct cursor *fields) {
   if (status < 0) return status;
   TRY(init, "mount_setattr", path, set_propagation_of(tree, fields));
   CHECK_FIELDS(init, fields);
+  if (text_equal(path, "/")) {
+    /* What covers the root is the root. */
+    fd_close(&init->root_fd);
+    init->root_fd = tree;
+    tree = -1;
+  }
   return 0;
 }
 

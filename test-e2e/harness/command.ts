@@ -40,6 +40,17 @@ interface Target {
  */
 export const target: Target = findTarget(process.env.RUNTIME ?? "runlet");
 
+/** Who makes the control groups, of the environment variable CGROUP_MANAGER. */
+export type CgroupManager = "cgroupfs" | "systemd";
+
+/** The manager of this run: with `systemd` every call has --systemd-cgroup. */
+export const cgroupManager = findManager(process.env.CGROUP_MANAGER ?? "cgroupfs");
+
+function findManager(name: string): CgroupManager {
+  if (name === "cgroupfs" || name === "systemd") return name;
+  throw new Error(`CGROUP_MANAGER=${name}: cgroupfs or systemd`);
+}
+
 function findTarget(runtime: string): Target {
   if (runtime === "runlet")
     return { name: "runlet", argv: [process.execPath, join(repository, "packages/cli/dist/main.js")] };
@@ -72,7 +83,8 @@ export class Command {
 
   /** The argument list of a call, program first. */
   argv(args: readonly string[], global: readonly string[] = []): string[] {
-    return [...target.argv, "--root", this.root, ...global, ...args];
+    const manager = cgroupManager === "systemd" ? ["--systemd-cgroup"] : [];
+    return [...target.argv, "--root", this.root, ...manager, ...global, ...args];
   }
 
   /**

@@ -63,7 +63,9 @@ function leakedProcesses(tag: string): string[] {
 
 function leakedFiles(tag: string): string[] {
   const found: string[] = [];
-  for (const directory of ["/run/runlet", "/run/runc", "/run/crun", "/run/netns", "/dev/shm", "/dev/mqueue"]) {
+  const directories = ["/run/runlet", "/run/runc", "/run/crun", "/run/netns", "/dev/shm", "/dev/mqueue"];
+  // Transient units of systemd have their files there.
+  for (const directory of [...directories, "/run/systemd/transient"]) {
     for (const name of readIfAllowed(directory)) if (name.includes(tag)) found.push(`file ${join(directory, name)}`);
   }
   return found;

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { type RuntimeName, target } from "./command.ts";
+import { type CgroupManager, cgroupManager, type RuntimeName, target } from "./command.ts";
 
 /** Layout of the host's control groups. */
 export type CgroupLayout = "v1" | "hybrid" | "v2" | "none";
@@ -12,6 +12,8 @@ export interface Requirements {
   /** Runtimes that have the feature; default all. */
   readonly runtime?: readonly RuntimeName[];
   readonly cgroup?: readonly CgroupLayout[];
+  /** Who makes the control groups. */
+  readonly cgroupManager?: CgroupManager;
   /** A program that must be on the PATH. */
   readonly program?: string;
   /** A file that must exist, with what it stands for. */
@@ -43,6 +45,9 @@ export function unmet(needs: Requirements): string | undefined {
   if (needs.runtime !== undefined && !needs.runtime.includes(target.name)) return `${target.name} does not have it`;
   if (needs.cgroup !== undefined && !needs.cgroup.includes(cgroupLayout)) {
     return `needs cgroup ${needs.cgroup.join(" or ")}, this host has ${cgroupLayout}`;
+  }
+  if (needs.cgroupManager !== undefined && needs.cgroupManager !== cgroupManager) {
+    return `needs CGROUP_MANAGER=${needs.cgroupManager}`;
   }
   if (needs.program !== undefined && findProgram(needs.program) === undefined)
     return `needs ${needs.program} on the PATH`;

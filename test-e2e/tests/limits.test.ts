@@ -1,9 +1,10 @@
+import { execFileSync } from "node:child_process";
 import { describe, expect } from "vitest";
 import { openDisk } from "../harness/block-device.ts";
 import { sleep } from "../harness/command.ts";
 import { ControlGroup, isV2 } from "../harness/control-group.ts";
 import { findLeaks } from "../harness/leaks.ts";
-import type { CgroupLayout, Requirements } from "../harness/requirements.ts";
+import type { Requirements } from "../harness/requirements.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite({ root: true, cgroup: ["v1", "hybrid", "v2"] });
@@ -174,8 +175,7 @@ interface Mistake {
   readonly resources?: Resources;
   readonly cgroupsPath?: string;
   readonly says: readonly RegExp[];
-  readonly cgroup?: readonly CgroupLayout[];
-  readonly absent?: readonly [string, string];
+  readonly needs?: Requirements;
 }
 
 const mistakes: Mistake[] = [
@@ -183,30 +183,43 @@ const mistakes: Mistake[] = [
     what: "a cgroupsPath that climbs out",
     cgroupsPath: "../../../outside",
     says: [/\/linux\/cgroupsPath/, /climbs out/],
+    needs: { cgroupManager: "cgroupfs" },
+  },
+  {
+    what: "a cgroupsPath whose slice climbs out",
+    cgroupsPath: "../../outside.slice:runlet:outside",
+    says: [/\/linux\/cgroupsPath/, /slice/],
+    needs: { cgroupManager: "systemd" },
+  },
+  {
+    what: "a cgroupsPath that is a path, where systemd has units",
+    cgroupsPath: "/outside",
+    says: [/\/linux\/cgroupsPath/, /slice:prefix:name/],
+    needs: { cgroupManager: "systemd" },
   },
   {
     what: "a unified key with a slash",
     resources: { unified: { "../pids.max": "1" } },
     says: [/\/linux\/resources\/unified\/\.\.~1pids\.max/, /slash/],
-    cgroup: ["v2"],
+    needs: { cgroup: ["v2"] },
   },
   {
     what: "unified where there is no cgroup v2",
     resources: { unified: { "pids.max": "1" } },
     says: [/\/linux\/resources\/unified/, /cgroup v1/],
-    cgroup: ["v1", "hybrid"],
+    needs: { cgroup: ["v1", "hybrid"] },
   },
   {
     what: "a controller that the host does not have",
     resources: { network: { classID: 7 } },
     says: [/\/linux\/resources\/network\/classID/, /net_cls|network classes/],
-    absent: ["/sys/fs/cgroup/net_cls", "the controller net_cls"],
+    needs: { absent: ["/sys/fs/cgroup/net_cls", "the controller net_cls"] },
   },
   {
     what: "the file of a controller that the host does not have",
     resources: { unified: { "nosuch.max": "1" } },
     says: [/\/linux\/resources\/unified\/nosuch\.max/, /controller \W+nosuch/],
-    cgroup: ["v2"],
+    needs: { cgroup: ["v2"] },
   },
   {
     what: "a device rule that contradicts itself",
@@ -226,13 +239,8 @@ const mistakes: Mistake[] = [
 ];
 
 describe("refuses, names the field and leaves nothing behind:", () => {
-  for (const { what, resources = {}, cgroupsPath, says, cgroup, absent } of mistakes) {
-    const needs: Requirements = {
-      runtime: ["runlet"],
-      ...(cgroup === undefined ? {} : { cgroup }),
-      ...(absent === undefined ? {} : { absent }),
-    };
-    test(what, needs, async () => {
+  for (const { what, resources = {}, cgroupsPath, says, needs } of mistakes) {
+    test(what, { runtime: ["runlet"], ...needs }, async () => {
       const bundle = limited(resources);
       if (cgroupsPath !== undefined) bundle.config.linux.cgroupsPath = `${cgroupsPath}-${e2e.tag}`;
       bundle.probing("hostname");
@@ -249,12 +257,31 @@ describe("refuses, names the field and leaves nothing behind:", () => {
   }
 });
 
-test("cgroupsPath names the group, from the root of the hierarchies", async () => {
-  const id = e2e.id();
-  const bundle = e2e.bundle((config) => {
-    config.linux.cgroupsPath = `/${id}-chosen`;
+describe("[/linux/cgroupsPath] names the group:", () => {
+  async function create(cgroupsPath: string) {
+    const id = e2e.id();
+    const bundle = e2e.bundle((config) => {
+      config.linux.cgroupsPath = cgroupsPath;
+    });
+    await e2e.runtime.succeed(["create", "--bundle", bundle.probing("wait").hostPath, id]);
+    return { id, group: new ControlGroup((await e2e.runtime.state(id)).pid) };
+  }
+
+  test("from the root of the hierarchies", { cgroupManager: "cgroupfs" }, async () => {
+    const { group } = await create(`/${e2e.tag}-chosen/inner`);
+    expect(group.hostPath("pids")).toMatch(new RegExp(`^/sys/fs/cgroup(/pids)?/${e2e.tag}-chosen/inner$`));
   });
-  await e2e.runtime.succeed(["create", "--bundle", bundle.probing("wait").hostPath, id]);
-  const group = new ControlGroup((await e2e.runtime.state(id)).pid);
-  expect(group.hostPath("pids")).toMatch(new RegExp(`^/sys/fs/cgroup(/pids)?/${id}-chosen$`));
+
+  test("slice, prefix and name of the unit, a slice's own path being in its name", {
+    cgroupManager: "systemd",
+  }, async () => {
+    const slice = `user-${process.pid}.slice`;
+    const { id, group } = await create(`${slice}:chosen:${e2e.tag}`);
+    expect(group.hostPath("pids")).toMatch(
+      new RegExp(`^/sys/fs/cgroup(/systemd)?/user.slice/${slice}/chosen-${e2e.tag}.scope$`),
+    );
+    await e2e.runtime.succeed(["delete", "--force", id]);
+    // systemd keeps a slice until it is told otherwise.
+    execFileSync("systemctl", ["stop", slice]);
+  });
 });

@@ -43,6 +43,8 @@ export interface CgroupState {
   readonly unit?: string;
   /** Whether the user's own instance of systemd manages the unit (systemd). */
   readonly userInstance?: boolean;
+  /** The host's uptime in milliseconds, before the unit was made: what is older was another of its name (systemd). */
+  readonly sinceUptimeMs?: number;
 }
 
 /** Descriptors by which a process joins a control group. All have O_CLOEXEC; whoever got them closes them. */
@@ -134,7 +136,10 @@ export interface Cgroup {
   exists(): boolean;
   /** Usage and limits, in the shape of runc's `events --stats`. @throws RunletError `ERR_RUNLET_CGROUP` when it is gone. */
   stats(): CgroupStats;
-  /** How many processes the memory limit has killed; 0 where nobody counts. */
+  /**
+   * How many processes the memory limit has killed; 0 where nobody counts. Of a unit that systemd has removed, as it does
+   * when the last process ends, the kernel's log tells, as long as it can be read and has the record.
+   */
   oomKillCount(): number;
   /** Yields what happens until the control group goes away, or `signal` fires. */
   events(signal?: AbortSignal): AsyncIterable<CgroupEvent>;

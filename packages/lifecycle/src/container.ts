@@ -13,7 +13,14 @@ import type { ExecProcess } from "./exec-process.ts";
 import { type HookState, runPoststartHooks, runPoststopHooks } from "./hook-runner.ts";
 import { hostLayout } from "./host.ts";
 import type { ContainerState, ContainerStatus, ContainerStreams, ExitInfo, Warning } from "./options.ts";
-import { pauseProcesses, requireCgroup, requireProcesses, resumeProcesses, updateLimits } from "./resource-control.ts";
+import {
+  type ControlledContainer,
+  pauseProcesses,
+  requireCgroup,
+  requireProcesses,
+  resumeProcesses,
+  updateLimits,
+} from "./resource-control.ts";
 import { signalName, signalNumber } from "./signal-name.ts";
 import { startProcess } from "./start.ts";
 import type { StateDirectory } from "./state-directory.ts";
@@ -193,14 +200,14 @@ export class Container implements AsyncDisposable {
   async pause(): Promise<void> {
     const record = this.#freshRecord();
     using _lock = await this.#directory.lock();
-    await pauseProcesses(this.#status(record), requireCgroup(record, this.#cgroupOf(record)));
+    await pauseProcesses(this.#controlled(record));
   }
 
   /** Lets paused processes go on. @throws RunletError `ERR_RUNLET_STATE` ("container not paused"). */
   async resume(): Promise<void> {
     const record = this.#freshRecord();
     using _lock = await this.#directory.lock();
-    await resumeProcesses(this.#status(record), requireCgroup(record, this.#cgroupOf(record)));
+    await resumeProcesses(this.#controlled(record));
   }
 
   /** Ids of all its processes in this pid namespace; none when it has stopped. */
@@ -218,12 +225,7 @@ export class Container implements AsyncDisposable {
   async update(resources: LinuxResources): Promise<void> {
     const record = this.#freshRecord();
     using _lock = await this.#directory.lock();
-    const updated = await updateLimits({
-      record,
-      status: this.#status(record),
-      cgroup: requireCgroup(record, this.#cgroupOf(record)),
-      resources,
-    });
+    const updated = await updateLimits({ ...this.#controlled(record), record, resources });
     this.#directory.write(updated);
     this.#record = updated;
   }
@@ -296,6 +298,10 @@ export class Container implements AsyncDisposable {
       bundle: record.bundle,
       ...(record.annotations === undefined ? {} : { annotations: record.annotations }),
     };
+  }
+
+  #controlled(record: StateRecord): ControlledContainer {
+    return { status: this.#status(record), cgroup: () => requireCgroup(record, this.#cgroupOf(record)) };
   }
 
   #status(record: StateRecord): ContainerStatus {

@@ -32,28 +32,35 @@ export function requireProcesses(status: ContainerStatus): void {
   });
 }
 
+/**
+ * Where a container is, and its control group: asked for once it is known that there are processes, since systemd takes the
+ * group of a container away that has stopped.
+ */
+export interface ControlledContainer {
+  readonly status: ContainerStatus;
+  /** @throws RunletError as {@link requireCgroup}. */
+  readonly cgroup: () => Cgroup;
+}
+
 /** Freezes the processes of a container that is created or running. */
-export async function pauseProcesses(status: ContainerStatus, cgroup: Cgroup): Promise<void> {
+export async function pauseProcesses({ status, cgroup }: ControlledContainer): Promise<void> {
   if (status !== "running" && status !== "created") {
     throw new RunletError("ERR_RUNLET_STATE", `container not running or created: ${status}`);
   }
-  await cgroup.freeze();
+  await cgroup().freeze();
 }
 
 /** Thaws the processes of a paused container. */
-export async function resumeProcesses(status: ContainerStatus, cgroup: Cgroup): Promise<void> {
+export async function resumeProcesses({ status, cgroup }: ControlledContainer): Promise<void> {
   // A created container can be paused, and stays `created` all the same.
-  if (status !== "paused" && !cgroup.isFrozen()) {
-    throw new RunletError("ERR_RUNLET_STATE", `container not paused: ${status}`);
-  }
-  await cgroup.thaw();
+  const isPaused = status === "paused" || (status !== "stopped" && status !== "creating" && cgroup().isFrozen());
+  if (!isPaused) throw new RunletError("ERR_RUNLET_STATE", `container not paused: ${status}`);
+  await cgroup().thaw();
 }
 
 /** What {@link updateLimits} changes. */
-export interface LimitUpdate {
+export interface LimitUpdate extends ControlledContainer {
   readonly record: StateRecord;
-  readonly status: ContainerStatus;
-  readonly cgroup: Cgroup;
   readonly resources: LinuxResources;
 }
 
@@ -64,7 +71,7 @@ export interface LimitUpdate {
  */
 export async function updateLimits({ record, status, cgroup, resources }: LimitUpdate): Promise<StateRecord> {
   requireProcesses(status);
-  await cgroup.update(resources);
+  await cgroup().update(resources);
   const { linux = {} } = record.config;
   return {
     ...record,

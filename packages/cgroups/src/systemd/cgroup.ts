@@ -16,6 +16,7 @@ import { waitUntilEmpty } from "../removal.ts";
 import { resourcesPointer } from "../resource-value.ts";
 import type { CgroupStats } from "../stats.ts";
 import { deviceProperties } from "./device-properties.ts";
+import { countLoggedOomKills } from "./kernel-log.ts";
 import { ManagerBus } from "./manager-bus.ts";
 import { annotatedProperties, type UnitProperty } from "./property.ts";
 import { type LimitProperty, limitProperties } from "./resource-properties.ts";
@@ -30,6 +31,8 @@ export interface SystemdOptions {
   readonly isUserInstance: boolean;
   /** The unit's group in the file system, driven for what systemd has no property for. */
   readonly files: Cgroup;
+  /** As {@link CgroupState.sinceUptimeMs}; a unit that is yet to be made has none. */
+  readonly sinceUptimeMs?: number | undefined;
 }
 
 /** A control group that systemd makes and removes: a transient scope. */
@@ -43,8 +46,10 @@ export class SystemdCgroup implements Cgroup {
   readonly #options: SystemdOptions;
   readonly #files: Cgroup;
   readonly #bus: ManagerBus;
+  #sinceUptimeMs: number | undefined;
 
   constructor(options: SystemdOptions) {
+    this.#sinceUptimeMs = options.sinceUptimeMs;
     this.#options = options;
     this.#files = options.files;
     this.#bus = new ManagerBus(options.isUserInstance);
@@ -75,6 +80,7 @@ export class SystemdCgroup implements Cgroup {
   async create(options: CgroupCreateOptions = {}): Promise<void> {
     const { pid, resources, annotations } = options;
     if (pid === undefined) throw new Error("the systemd driver needs a process to make a scope of");
+    this.#since();
     const writes = this.#files.plan(resources);
     const properties: UnitProperty[] = [
       ...this.#unitProperties(pid),
@@ -229,11 +235,20 @@ export class SystemdCgroup implements Cgroup {
   }
 
   oomKillCount(): number {
-    return this.#files.oomKillCount();
+    // In this order: between the two the group may go away, but not come back.
+    const count = this.#files.oomKillCount();
+    return count > 0 || this.exists() ? count : countLoggedOomKills(this.path, this.#since());
   }
 
-  events(signal?: AbortSignal): AsyncIterable<CgroupEvent> {
-    return this.#files.events(signal);
+  async *events(signal?: AbortSignal): AsyncGenerator<CgroupEvent, void, void> {
+    let oomKillCount = this.#files.oomKillCount();
+    for await (const event of this.#files.events(signal)) {
+      if (event.type === "oom") oomKillCount = event.oomKillCount;
+      // The group may have gone before its last count was seen.
+      const missed = event.type === "empty" ? this.oomKillCount() : oomKillCount;
+      if (missed > oomKillCount) yield { type: "oom", oomKillCount: missed };
+      yield event;
+    }
   }
 
   async delete(): Promise<void> {
@@ -256,7 +271,13 @@ export class SystemdCgroup implements Cgroup {
 
   toState(): CgroupState {
     const { unit, isUserInstance } = this.#options;
-    return { ...this.#files.toState(), driver: "systemd", unit, userInstance: isUserInstance };
+    const state = this.#files.toState();
+    return { ...state, driver: "systemd", unit, userInstance: isUserInstance, sinceUptimeMs: this.#since() };
+  }
+
+  #since(): number {
+    this.#sinceUptimeMs ??= Number.parseFloat(readFileSync("/proc/uptime", "latin1")) * 1000;
+    return this.#sinceUptimeMs;
   }
 }
 

@@ -57,6 +57,7 @@ export function recordedUnitGroup(state: CgroupState, layout: CgroupLayout): Cgr
     unit: state.unit ?? posix.basename(state.path),
     slice: "",
     isUserInstance: state.userInstance === true,
+    sinceUptimeMs: state.sinceUptimeMs,
     files: recordedFileGroup({ ...state, driver: isV2 ? "v2" : "v1" }, layout),
   });
 }

@@ -10,8 +10,14 @@ const magics: readonly (readonly [Compression, readonly number[]])[] = [
   ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
 ];
 
-/** What the first bytes of a file say. zstd's skippable frames are not looked through. */
+/**
+ * What the first bytes of a file say. What begins with a skippable frame of zstd (magic 0x184D2A50 to 0x184D2A5F, also used by
+ * LZ4) is taken for zstd.
+ *
+ * @see RFC 8878, section 3.1.2
+ */
 export function detectCompression(head: Uint8Array): Compression {
+  if (((head[0] ?? 0) & 0xf0) === 0x50 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18) return "zstd";
   for (const [compression, magic] of magics) {
     if (magic.every((byte, index) => head[index] === byte)) return compression;
   }

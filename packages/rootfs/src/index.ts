@@ -14,6 +14,7 @@ export {
   type OpenInRoot,
 } from "./executable.ts";
 export { type Libraries, type LoadedObject, type MissingLibrary, resolveLibraries } from "./library-resolver.ts";
+export { removeTree } from "./remove-tree.ts";
 export { RootDirectory } from "./root-directory.ts";
 export { unpackArchive } from "./unpack.ts";
 export { defaultUnpackLimits, type UnpackLimits } from "./unpack-limits.ts";

@@ -1,6 +1,8 @@
 import {
   atFlags,
+  chmodat,
   closeFd,
+  fchmod,
   fileTypes,
   lstatIfExists,
   openat,
@@ -34,13 +36,20 @@ export function removeTree(place: Place): "nothing" | "directory" | "link" | "ot
 
 /** One level at a time, with one descriptor for each level of the path that is being removed. */
 function removeDirectory(place: Place): void {
-  const fd = openat({ ...place, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
+  const fd = openDirectory(place);
+  let isOpened = false;
   try {
     for (const { name } of readDirectory(fd)) {
       const child = { dirFd: fd, path: name };
       try {
         unlinkat(child);
       } catch (error) {
+        if (isErrno(error, "EACCES") && !isOpened) {
+          // An ordinary user's directory without the permission to write. A change of mode holds for the whole listing.
+          fchmod(fd, 0o700);
+          isOpened = true;
+          if (removeTree(child) !== "nothing") continue;
+        }
         // unlink(2) of a directory: EISDIR, or EPERM as POSIX has it.
         if (!isErrno(error, "EISDIR") && !isErrno(error, "EPERM")) throw error;
         removeDirectory(child);
@@ -50,4 +59,16 @@ function removeDirectory(place: Place): void {
     closeFd(fd);
   }
   unlinkat({ ...place, flags: atFlags.AT_REMOVEDIR });
+}
+
+/** Opens a directory that is to be removed, also one that its owner may not read. */
+function openDirectory(place: Place): number {
+  const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+  try {
+    return openat({ ...place, flags });
+  } catch (error) {
+    if (!isErrno(error, "EACCES")) throw error;
+    chmodat({ ...place, mode: 0o700 });
+    return openat({ ...place, flags });
+  }
 }

@@ -17,6 +17,8 @@ export interface UnpackOptions {
   readonly source: string | AsyncIterable<Uint8Array>;
   /** Expected digest of the archive as it is, 64 hexadecimal digits. */
   readonly sha256?: string | undefined;
+  /** Expected digest of the archive as it is after decompression, as `sha256:` or `sha512:` and hexadecimal digits. */
+  readonly contentDigest?: string | undefined;
   /**
    * Whose the files are: as the archive says, the caller's, or what a function makes of the archive's ids. Default: the
    * archive's for root, else the caller's.
@@ -33,6 +35,8 @@ export interface UnpackOptions {
   readonly limits?: Partial<UnpackLimits>;
   /** Stops between two pieces of the archive. */
   readonly signal?: AbortSignal | undefined;
+  /** Told how many bytes of the archive, compressed as it is, were read so far. */
+  readonly onRead?: ((totalBytes: number) => void) | undefined;
 }
 
 /** Something of an archive that was left out, with the reason. */
@@ -52,4 +56,9 @@ export interface UnpackResult {
   readonly totalBytes: number;
   /** The first thousand things that were left out. */
   readonly skipped: readonly SkippedPart[];
+  /**
+   * Paths of directories that the archive has no entry for, parents first: they were made for what lies below them, with
+   * the caller's owner and mode 0755. The empty path is the root itself.
+   */
+  readonly impliedDirectories: readonly Buffer[];
 }

@@ -41,6 +41,8 @@ export class UnpackTarget {
   #last: { readonly path: Buffer; readonly parent: Parent } | undefined;
   /** Every name in the paths of `#parents`. */
   readonly #parentNames = new Set<string>();
+  /** Paths of directories that were made for what lies below them; bytes as Latin-1. */
+  readonly #implied = new Set<string>();
   readonly #queue: Pick<FileQueue, "settle" | "isPendingName">;
 
   /**
@@ -211,12 +213,27 @@ export class UnpackTarget {
   #openParent(parent: Buffer): number {
     const existing = this.#root.openIfExists(parent, O_PATH | O_DIRECTORY);
     if (existing !== undefined) return existing;
+    this.noteImplied(splitPath(parent));
     try {
       return this.#root.ensureDirectory(parent);
     } catch (error) {
       if (!isErrno(error, "ENOTDIR") && !isErrno(error, "ELOOP") && !isErrno(error, "ENOENT")) throw error;
       throw unpackError(parent, "it is no directory, but there are entries below it", { cause: error });
     }
+  }
+
+  /** Remembers that a directory, and those on the way to it, may be there without an entry of their own. */
+  noteImplied(components: readonly Buffer[]): void {
+    for (let depth = components.length; depth > 0; depth--) {
+      const path = joinPath(components.slice(0, depth)).toString("latin1");
+      if (this.#implied.has(path)) return;
+      this.#implied.add(path);
+    }
+  }
+
+  /** What {@link noteImplied} was told, parents first. */
+  impliedPaths(): Buffer[] {
+    return [...this.#implied].sort().map((path) => Buffer.from(path, "latin1"));
   }
 
   /** Looks no parent up again. Their descriptors stay open, for places that are in use, until {@link closeRetired}. */

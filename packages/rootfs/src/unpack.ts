@@ -32,7 +32,7 @@ export async function unpackArchive(options: UnpackOptions): Promise<UnpackResul
     const meter = await Meter.create(options, limits);
     const file = typeof options.source === "string" ? readHostFile(options.source) : options.source;
     for await (const chunk of decompress(meter.count(file))) {
-      meter.check(chunk.length);
+      meter.check(chunk);
       reader.push(chunk);
     }
     reader.finish();
@@ -57,47 +57,60 @@ function openRoot(rootHostPath: string): RootDirectory {
   }
 }
 
+interface Hash {
+  update(bytes: Uint8Array): unknown;
+  digest(encoding: "hex"): string;
+}
+
 /** Counts, hashes and limits what flows by. */
 class Meter {
   readonly #options: UnpackOptions;
   readonly #limits: UnpackLimits;
-  readonly #hash: { update(bytes: Uint8Array): unknown; digest(encoding: "hex"): string } | undefined;
+  readonly #hash: Hash | undefined;
+  readonly #contentHash: Hash | undefined;
   #inBytes = 0;
   #outBytes = 0;
 
-  constructor(options: UnpackOptions, limits: UnpackLimits, hash: Meter["hash"]) {
+  constructor(
+    options: UnpackOptions,
+    limits: UnpackLimits,
+    hashes: { archive?: Hash | undefined; content?: Hash | undefined },
+  ) {
     this.#options = options;
     this.#limits = limits;
-    this.#hash = hash;
+    this.#hash = hashes.archive;
+    this.#contentHash = hashes.content;
   }
 
   static async create(options: UnpackOptions, limits: UnpackLimits): Promise<Meter> {
-    if (options.sha256 === undefined) return new Meter(options, limits, undefined);
-    if (!/^[0-9a-f]{64}$/i.test(options.sha256))
-      throw new RunletError(
-        "ERR_RUNLET_USAGE",
-        `a SHA-256 digest has 64 hexadecimal digits, not ${quote(options.sha256)}`,
-      );
+    const { sha256, contentDigest } = options;
+    if (sha256 === undefined && contentDigest === undefined) return new Meter(options, limits, {});
+    if (sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(sha256))
+      throw new RunletError("ERR_RUNLET_USAGE", `a SHA-256 digest has 64 hexadecimal digits, not ${quote(sha256)}`);
+    const algorithm = /^(?:(sha256):[0-9a-f]{64}|(sha512):[0-9a-f]{128})$/.exec(contentDigest ?? "");
+    if (contentDigest !== undefined && algorithm === null)
+      throw new RunletError("ERR_RUNLET_USAGE", `${quote(contentDigest)} is no SHA-256 or SHA-512 digest`);
     const { createHash } = await import("node:crypto");
-    return new Meter(options, limits, createHash("sha256"));
-  }
-
-  get hash() {
-    return this.#hash;
+    return new Meter(options, limits, {
+      archive: sha256 === undefined ? undefined : createHash("sha256"),
+      content: algorithm === null ? undefined : createHash(algorithm[1] ?? algorithm[2] ?? ""),
+    });
   }
 
   async *count(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const chunk of source) {
       this.#inBytes += chunk.length;
       this.#hash?.update(chunk);
+      this.#options.onRead?.(this.#inBytes);
       yield chunk;
     }
   }
 
-  check(outBytes: number): void {
+  check(chunk: Uint8Array): void {
     if (this.#options.signal?.aborted === true)
       throw new RunletError("ERR_RUNLET_ABORTED", "unpacking was aborted", { cause: this.#options.signal.reason });
-    this.#outBytes += outBytes;
+    this.#outBytes += chunk.length;
+    this.#contentHash?.update(chunk);
     const { ratio } = this.#limits;
     if (this.#outBytes > ratioFloorBytes && this.#outBytes > this.#inBytes * ratio)
       throw new RunletError(
@@ -110,6 +123,7 @@ class Meter {
   }
 
   finish(): void {
+    this.#finishContent();
     const { sha256 } = this.#options;
     if (this.#hash === undefined || sha256 === undefined) return;
     const digest = this.#hash.digest("hex");
@@ -117,6 +131,16 @@ class Meter {
     throw new RunletError("ERR_RUNLET_ARCHIVE", `the archive's SHA-256 digest is ${digest}, not ${sha256}`, {
       hint: "download it again, or check where the digest comes from",
       details: { expected: sha256, actual: digest },
+    });
+  }
+
+  #finishContent(): void {
+    const { contentDigest: expected } = this.#options;
+    if (this.#contentHash === undefined || expected === undefined) return;
+    const actual = `${expected.slice(0, expected.indexOf(":"))}:${this.#contentHash.digest("hex")}`;
+    if (actual === expected) return;
+    throw new RunletError("ERR_RUNLET_ARCHIVE", `the digest of the archive's content is ${actual}, not ${expected}`, {
+      details: { expected, actual },
     });
   }
 }

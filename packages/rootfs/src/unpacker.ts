@@ -122,7 +122,21 @@ export class Unpacker implements ArchiveHandler {
     this.#queue.settle();
     const deferred = [...this.#directories.values()].sort((a, b) => b.components.length - a.components.length);
     for (const directory of deferred) this.#finishDirectory(directory);
-    return { entries: this.#entries, totalBytes: this.#totalBytes, skipped: this.#skipped };
+    return {
+      entries: this.#entries,
+      totalBytes: this.#totalBytes,
+      skipped: this.#skipped,
+      impliedDirectories: [Buffer.alloc(0), ...this.#target.impliedPaths()].filter((path) => this.#isImplied(path)),
+    };
+  }
+
+  /** Whether there is a directory of this path that no entry was for. */
+  #isImplied(path: Buffer): boolean {
+    const fd = this.#root.openIfExists(path, openFlags.O_PATH | openFlags.O_DIRECTORY);
+    if (fd === undefined) return false;
+    const { ino, dev } = fstat(fd);
+    closeFd(fd);
+    return !this.#directories.has(`${dev}:${ino}`);
   }
 
   /** Closes what is open; to be called in any case. */

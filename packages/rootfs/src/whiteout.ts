@@ -30,6 +30,8 @@ export class WhiteoutHandler {
   readonly #opaqueXattr: string;
   /** Paths that the layer itself has brought, and those on the way to them. */
   readonly #upper = new Set<string>();
+  /** Paths that stand as overlayfs's whiteouts. */
+  readonly #whitedOut = new Set<string>();
 
   constructor(options: { target: UnpackTarget; mode: Exclude<Whiteouts, "keep">; opaqueXattr: string }) {
     this.#target = options.target;
@@ -49,6 +51,7 @@ export class WhiteoutHandler {
     const parent = components.slice(0, -1);
     if (parent.some(isWhiteout)) throw unpackError(entry.path, "it lies below a whiteout");
     if (!isWhiteout(name)) {
+      if (this.#whitedOut.size > 0) this.#replaceWhiteouts(components, entry.type === "directory");
       for (let depth = components.length; depth > 0; depth--) this.#upper.add(keyOf(components.slice(0, depth)));
       return false;
     }
@@ -62,14 +65,30 @@ export class WhiteoutHandler {
     if (name.length === 0 || name.equals(Buffer.from(".")) || name.equals(Buffer.from("..")))
       throw unpackError(entry.path, "it is a whiteout of nothing");
     const components = [...parent, name];
-    if (this.#upper.has(keyOf(components))) return;
+    if (this.#upper.has(keyOf(components))) {
+      // What the layer puts in place of a directory is not merged with it.
+      const place = this.#target.placeIfExists(components);
+      const type = (place === undefined ? 0 : (lstatIfExists(place)?.mode ?? 0)) & fileTypes.S_IFMT;
+      if (type === fileTypes.S_IFDIR) this.#clear(components);
+      return;
+    }
     if (this.#mode === "overlay") {
       const place = this.#target.place(components);
-      if (lstatIfExists(place) === undefined) mknodat({ ...place, mode: fileTypes.S_IFCHR });
+      if (lstatIfExists(place) !== undefined) return;
+      mknodat({ ...place, mode: fileTypes.S_IFCHR });
+      this.#whitedOut.add(keyOf(components));
       return;
     }
     const place = this.#target.placeIfExists(components);
     if (place !== undefined) this.#target.remove(place);
+  }
+
+  /** Where the layer has a directory in place of what it takes away, that is an opaque one. */
+  #replaceWhiteouts(components: readonly Buffer[], isDirectory: boolean): void {
+    for (let depth = 1; depth <= components.length - (isDirectory ? 0 : 1); depth++) {
+      const directory = components.slice(0, depth);
+      if (this.#whitedOut.delete(keyOf(directory))) this.#clear(directory);
+    }
   }
 
   #clear(parent: readonly Buffer[]): void {
@@ -107,7 +126,10 @@ export class WhiteoutHandler {
     if (components.length === 0) return openDirectoryAt(this.#target.rootFd, Buffer.from("."));
     const place = this.#mode === "overlay" ? this.#target.place(components) : this.#target.placeIfExists(components);
     if (place === undefined) return undefined;
-    if (this.#mode === "overlay") return this.#target.makeDirectory(place, { keepLink: false });
+    if (this.#mode === "overlay") {
+      this.#target.noteImplied(components);
+      return this.#target.makeDirectory(place, { keepLink: false });
+    }
     return openDirectoryAt(place.dirFd, place.path);
   }
 }

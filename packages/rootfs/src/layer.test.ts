@@ -1,0 +1,124 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, lstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { buildArchive, directory, file, pieces } from "../test/archive.ts";
+import { put, temporaryDirectory } from "../test/temporary.ts";
+import { removeTree } from "./remove-tree.ts";
+import { RootDirectory } from "./root-directory.ts";
+import { unpackArchive } from "./unpack.ts";
+import type { UnpackOptions } from "./unpack-options.ts";
+
+const opaqueXattr = "user.overlay.opaque";
+
+async function unpack(archive: Uint8Array, options: Partial<UnpackOptions> = {}) {
+  const root = temporaryDirectory();
+  return { root, ...(await unpackArchive({ rootHostPath: root, source: pieces(archive), opaqueXattr, ...options })) };
+}
+
+function isOpaque(hostPath: string): boolean {
+  const listed = execFileSync("getfattr", ["--absolute-names", "-d", "-m", "user.overlay", "--", hostPath], {
+    encoding: "utf8",
+  });
+  return listed.includes('user.overlay.opaque="y"');
+}
+
+describe("the digest of what an archive holds", () => {
+  const archive = buildArchive(file("a", "content"));
+  const compressed = gzipSync(archive);
+
+  test.each(["sha256", "sha512"])("%s, right", async (algorithm) => {
+    const contentDigest = `${algorithm}:${createHash(algorithm).update(archive).digest("hex")}`;
+    const read: number[] = [];
+    await unpack(compressed, { contentDigest, onRead: (total) => read.push(total) });
+    expect(read.at(-1)).toBe(compressed.length);
+  });
+
+  test("counts what follows the archive's end", async () => {
+    const longer = Buffer.concat([archive, Buffer.alloc(4096)]);
+    await unpack(gzipSync(longer), { contentDigest: `sha256:${createHash("sha256").update(longer).digest("hex")}` });
+  });
+
+  test("wrong, and no digest at all", async () => {
+    const actual = `sha256:${createHash("sha256").update(archive).digest("hex")}`;
+    const expected = `sha256:${"0".repeat(64)}`;
+    await expect(unpack(compressed, { contentDigest: expected })).rejects.toMatchObject({
+      code: "ERR_RUNLET_ARCHIVE",
+      details: { expected, actual },
+    });
+    await expect(unpack(compressed, { contentDigest: "md5:00" })).rejects.toMatchObject({ code: "ERR_RUNLET_USAGE" });
+  });
+});
+
+test("directories without an entry are told, parents first, also those that only whiteouts need", async () => {
+  const { impliedDirectories } = await unpack(
+    buildArchive(
+      file("a/b/c", "x"),
+      directory("a/b"),
+      directory("d"),
+      file("d/e/.wh.f", ""),
+      file("g/.wh..wh..opq", ""),
+      file("late/x", "x"),
+      directory("late"),
+    ),
+    { whiteouts: "overlay" },
+  );
+  expect(impliedDirectories.map(String)).toEqual(["", "a", "d/e", "g"]);
+  const whole = await unpack(buildArchive(directory("./"), directory("a"), file("a/x")));
+  expect(whole.impliedDirectories).toEqual([]);
+});
+
+describe("what a layer puts in place of a directory is not merged with it", () => {
+  const orders = {
+    "whiteout first": [file(".wh.d", ""), directory("d"), file("d/new", "x")],
+    "whiteout last": [directory("d"), file("d/new", "x"), file(".wh.d", "")],
+    "directory without an entry": [file(".wh.d", ""), file("d/new", "x")],
+  };
+
+  test.each(Object.entries(orders))("%s", async (_name, entries) => {
+    const archive = buildArchive(...entries);
+    const { root } = await unpack(archive, { whiteouts: "overlay" });
+    expect(isOpaque(join(root, "d"))).toBe(true);
+    expect(existsSync(join(root, "d/new"))).toBe(true);
+
+    const merged = temporaryDirectory();
+    put(merged, "d/old", "x");
+    await unpackArchive({ rootHostPath: merged, source: pieces(archive), whiteouts: "apply" });
+    expect(readdirSync(join(merged, "d"))).toEqual(["new"]);
+  });
+
+  test("a file in its place needs nothing", async () => {
+    const { root } = await unpack(buildArchive(file(".wh.d", ""), file("d", "x")), { whiteouts: "overlay" });
+    expect(lstatSync(join(root, "d")).isFile()).toBe(true);
+  });
+});
+
+test("skippable frames of zstd are skipped wherever they stand", async () => {
+  const archive = buildArchive(file("a", "content"));
+  const frame = (bytes: Uint8Array) => execFileSync("zstd", ["-q", "-c"], { input: bytes });
+  const skippable = Buffer.concat([Buffer.from([0x5f, 0x2a, 0x4d, 0x18, 4, 0, 0, 0]), Buffer.from("abcd")]);
+  const parts = [skippable, frame(archive.subarray(0, 700)), skippable, frame(archive.subarray(700)), skippable];
+  const { root } = await unpack(Buffer.concat(parts));
+  expect(existsSync(join(root, "a"))).toBe(true);
+});
+
+test("a tree is removed also where its owner may neither read nor write", () => {
+  const parent = temporaryDirectory();
+  for (const path of ["t/locked/inside/x", "t/locked/y", "t/z"]) put(parent, path, "x");
+  execFileSync("chmod", ["000", join(parent, "t/locked/inside")]);
+  execFileSync("chmod", ["500", join(parent, "t/locked")]);
+  execFileSync("chmod", ["500", join(parent, "t")]);
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) execFileSync("chown", ["-R", "65534:65534", parent]);
+  if (isRoot) process.seteuid?.(65534);
+  try {
+    const directory = RootDirectory.open(parent);
+    expect(removeTree({ dirFd: directory.fd, path: "t" })).toBe("directory");
+    directory.close();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+  expect(readdirSync(parent)).toEqual([]);
+});

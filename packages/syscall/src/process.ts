@@ -139,17 +139,19 @@ export function setChildSubreaper(isSubreaper: boolean): void {
   check(binding<ProcessBinding>().setChildSubreaper(isSubreaper), "prctl");
 }
 
+const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
 /**
- * Takes an exclusive lock of a file (flock(2)) without waiting. It ends with the last descriptor of this open file, so a
- * process that is killed leaves no lock behind.
+ * Takes a lock of a file (flock(2)) without waiting. It ends with the last descriptor of this open file, so a process that is
+ * killed leaves no lock behind.
  *
+ * @param mode - any number of descriptors may have a shared lock while none has an exclusive one.
  * @returns whether it was free.
  */
-export function tryLock(fd: number): boolean {
-  const result = binding<ProcessBinding>().flock(fd, LOCK_EX | LOCK_NB);
+export function tryLock(fd: number, mode: "exclusive" | "shared" = "exclusive"): boolean {
+  const result = binding<ProcessBinding>().flock(fd, (mode === "shared" ? LOCK_SH : LOCK_EX) | LOCK_NB);
   if (result < 0 && new SyscallError("flock", -result).code === "EAGAIN") return false;
   check(result, "flock");
   return true;

@@ -238,6 +238,25 @@ describe("[/mounts] tmpcopyup", () => {
     expect(readFileSync(join(bundle.rootfs, "seed/deep/er"), "utf8")).toBe("below");
   });
 
+  test("leaves mode and owner of the directory to the options, the mode to the directory where they say none", async () => {
+    const bundle = e2e.bundle((config, made) => {
+      made.add({ "given/": "", "silent/": "" });
+      execFileSync("chmod", ["0750", join(made.rootfs, "given"), join(made.rootfs, "silent")]);
+      const tmpfs = { type: "tmpfs", source: "tmpfs" };
+      config.mounts.push(
+        { ...tmpfs, destination: "/silent", options: ["tmpcopyup", "uid=5"] },
+        { ...tmpfs, destination: "/absent", options: ["tmpcopyup", "mode=0711"] },
+      );
+      // runc takes the directory's mode even then.
+      if (e2e.runtime.name === "runlet")
+        config.mounts.push({ ...tmpfs, destination: "/given", options: ["tmpcopyup", "mode=0711"] });
+    });
+    const seen = await e2e.observe(bundle, "stat=/silent", "stat=/absent", "stat=/given");
+    expect(seen.of("stat=/silent")).toMatchObject({ mode: 0o750, uid: 5 });
+    expect(seen.of("stat=/absent")).toMatchObject({ mode: 0o711 });
+    if (e2e.runtime.name === "runlet") expect(seen.of("stat=/given")).toMatchObject({ mode: 0o711 });
+  });
+
   test("can be read-only afterwards", async () => {
     const bundle = e2e.bundle((config, made) => {
       made.add({ "seed/file": "content" });

@@ -101,7 +101,7 @@ static void test_copies_trees(void) {
   EXPECT(copy_tree(&init, from, to) == 0);
   char link[64] = "";
   EXPECT((status_of("to/file").stx_mode & 07777) == 04755 && status_of("to/file").stx_size == 7);
-  EXPECT((status_of("to").stx_mode & 07777) == 0750);
+  EXPECT((status_of("to").stx_mode & 07777) == 0700);
   EXPECT((status_of("to/sub").stx_mode & 07777) == 0711);
   EXPECT(readlink("to/sub/link", link, sizeof link - 1) == 11 && strcmp(link, "/etc/passwd") == 0);
   EXPECT(S_ISFIFO(status_of("to/fifo").stx_mode));

@@ -14,7 +14,11 @@ export {
   IntelRdtGroup,
   type IntelRdtOptions,
   type IntelRdtState,
-} from "./intel-rdt.ts";
+  intelRdtStats,
+  joinIntelRdt,
+  updateIntelRdt,
+} from "./intel-rdt/group.ts";
+export type { IntelRdtStats } from "./intel-rdt/stats.ts";
 export {
   type CgroupLayout,
   detectLayout,

@@ -6,6 +6,7 @@ import { consoleOperations, deviceOperations } from "./devices.ts";
 import { hookOperations } from "./hooks.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { becomeRoot } from "./id-mappings.ts";
+import { createIntelRdtGroup, joinIntelRdtGroup } from "./intel-rdt.ts";
 import { keyLabelOperations, labelOperations } from "./labels.ts";
 import { readMounts } from "./mount-request.ts";
 import { mountOperations } from "./mounts.ts";
@@ -58,7 +59,7 @@ function phasesOf(context: Context): readonly Phase[] {
   const rlimits = rlimitOperations(context);
   const privileges = privilegeOperations(context);
   return [
-    { name: "beforeClone", operations: [...createCgroupFirst(context), cloneOperation(context)] },
+    { name: "beforeClone", operations: [...createCgroupFirst(context), ...createIntelRdtGroup(context), cloneOperation(context)] },
     { name: "inNamespaces", operations: [...rlimits.raise, ...inNamespaces(context)] },
     {
       name: "afterPivot",
@@ -96,6 +97,7 @@ function inNamespaces(context: Context): readonly Operation[] {
     ...becomeRoot(context),
     ...sessionKeyring(context),
     ...joinCgroup(context),
+    ...joinIntelRdtGroup(context),
     ...cgroupNamespace(context),
     ...loopbackOperations(context),
     ...inheritedPropagation(context),

@@ -18,6 +18,13 @@ type Describers = {
 const describers: Describers = {
   createCgroup: ({ driver, path, writes }) =>
     `${driver} ${word(path)}${writes.length > 0 ? `, ${count(writes.length, "write")}` : ""}`,
+  createIntelRdtGroup: ({ hostPath, monitoringHostPath, writes }) =>
+    join(
+      word(hostPath),
+      monitoringHostPath !== null && `monitored by ${word(monitoringHostPath)}`,
+      writes.length > 0 && count(writes.length, "write"),
+    ),
+  joinIntelRdtGroup: ({ hostPath, monitoringHostPath }) => word(monitoringHostPath ?? hostPath),
   clone: ({ namespaces, intoCgroup }) => [...namespaces, ...(intoCgroup ? ["into cgroup"] : [])].join(" "),
   writeIdMappings: ({ uidMappings, gidMappings, setgroups, method }) =>
     join(

@@ -5,10 +5,12 @@ import { addDescriptor, type Context } from "./context.ts";
 import { consoleOperations } from "./devices.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { becomeRoot, checkProcessIds, hasOwnMaps } from "./id-mappings.ts";
+import { joinIntelRdtGroup } from "./intel-rdt.ts";
 import { type NamespaceType, namespaceTypes } from "./kernel.ts";
 import { checkSecurityModules, keyLabelOperations, labelOperations } from "./labels.ts";
 import { pointerOf, readNamespaces } from "./namespaces.ts";
 import type { FileIdentity, JoinRoot, Operation, Plan } from "./operation.ts";
+import type { CompileIntelRdt } from "./options.ts";
 import { specRules } from "./pointer.ts";
 import { execOperation, oomScoreOperations, privilegeOperations } from "./process.ts";
 import { rlimitOperations } from "./rlimits.ts";
@@ -30,6 +32,8 @@ export interface CompileExecOptions {
   readonly setgroups: "allow" | "deny";
   /** One controller for each hierarchy whose `cgroup.procs` the parent opens; empty for the unified one. None: no join. */
   readonly cgroupControllers: readonly string[];
+  /** The container's groups of resctrl, which the process joins. */
+  readonly intelRdt?: CompileIntelRdt | null;
   /** Leaves the session keyring as it is. Default false. */
   readonly noNewKeyring?: boolean;
   /** How many descriptors from 3 on are passed to the process. Default 0. */
@@ -75,6 +79,7 @@ export function compileExec(process: Process, host: HostFacts, options: CompileE
       id,
       bundleHostPath: "/",
       cgroup: null,
+      intelRdt: options.intelRdt ?? null,
       noNewKeyring,
       preserveFds,
       ...(filterCache === undefined ? {} : { filterCache }),
@@ -101,6 +106,7 @@ export function compileExec(process: Process, host: HostFacts, options: CompileE
           ...rlimits.raise,
           ...oomScoreOperations(context),
           ...cgroupOperations(context, options),
+          ...joinIntelRdtGroup(context),
           ...joinOperations(context, host, options),
           { op: "newSession", from: specRules.lifecycle },
           ...keyringOperations(context),

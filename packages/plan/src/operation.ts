@@ -31,7 +31,15 @@ import type {
   Unshare,
 } from "./namespace-operation.ts";
 import type { Base, IdMapping, Slot } from "./operation-base.ts";
-import type { Clone, CreateCgroup, Hook, MoveNetDevice, WriteIdMappings } from "./parent-operation.ts";
+import type {
+  Clone,
+  CreateCgroup,
+  CreateIntelRdtGroup,
+  Hook,
+  JoinIntelRdtGroup,
+  MoveNetDevice,
+  WriteIdMappings,
+} from "./parent-operation.ts";
 import type {
   AwaitStart,
   DropBoundingCapabilities,
@@ -65,6 +73,8 @@ export type * from "./process-operation.ts";
 /** One step of a plan. */
 export type Operation =
   | CreateCgroup
+  | CreateIntelRdtGroup
+  | JoinIntelRdtGroup
   | Clone
   | WriteIdMappings
   | Hook
@@ -197,6 +207,8 @@ export interface Plan {
 export function isParentOperation(operation: Operation): boolean {
   switch (operation.op) {
     case "createCgroup":
+    case "createIntelRdtGroup":
+    case "joinIntelRdtGroup":
     case "clone":
     case "writeIdMappings":
     case "moveNetDevice":

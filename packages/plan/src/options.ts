@@ -20,6 +20,16 @@ export interface CompileCgroup {
   readonly hostPaths: Readonly<Record<string, string>>;
 }
 
+/** The container's groups of resctrl, as the caller would make them. */
+export interface CompileIntelRdt {
+  /** Directory of the class of service. */
+  readonly hostPath: string;
+  /** Directory of the monitoring group of the container's own, or null. */
+  readonly monitoringHostPath: string | null;
+  /** What is written to its `schemata`, in order. */
+  readonly writes: readonly CgroupWrite[];
+}
+
 /** What {@link compile} has to know of the call. */
 export interface CompileOptions {
   /** Id of the container. */
@@ -28,6 +38,8 @@ export interface CompileOptions {
   readonly bundleHostPath: string;
   /** The container's control group, or null for none: the process stays in the caller's. */
   readonly cgroup: CompileCgroup | null;
+  /** For a config with `/linux/intelRdt`; without it such a config is refused. */
+  readonly intelRdt?: CompileIntelRdt | null;
   /** chroot(2) and MS_MOVE instead of pivot_root(2), for a root on a ramfs. Default false. */
   readonly noPivot?: boolean;
   /** Leaves the session keyring as it is. Default false. */

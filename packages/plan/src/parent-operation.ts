@@ -21,6 +21,24 @@ export interface CgroupWrite extends Base {
   readonly given?: string;
 }
 
+/** `createIntelRdtGroup`: makes the class of service and the monitoring group of resctrl. Done by the parent. */
+export interface CreateIntelRdtGroup extends Base {
+  readonly op: "createIntelRdtGroup";
+  /** Directory of the class of service; it may be there already. */
+  readonly hostPath: string;
+  /** Directory of the monitoring group of the container's own, or null. */
+  readonly monitoringHostPath: string | null;
+  /** The lines for its `schemata`, in order, for the reader of the plan. */
+  readonly writes: readonly CgroupWrite[];
+}
+
+/** `joinIntelRdtGroup`: puts the process into the groups of {@link CreateIntelRdtGroup}. Done by the parent. */
+export interface JoinIntelRdtGroup extends Base {
+  readonly op: "joinIntelRdtGroup";
+  readonly hostPath: string;
+  readonly monitoringHostPath: string | null;
+}
+
 /** `clone`: starts the init helper. Done by the parent. */
 export interface Clone extends Base {
   readonly op: "clone";

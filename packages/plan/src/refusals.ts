@@ -12,12 +12,13 @@ import { checkSecurityModules } from "./labels.ts";
  */
 export function refuseWhatCannotHold(context: Context): void {
   refuseOtherPlatforms(context);
+  refuseWithoutResctrl(context);
   refuseWithoutNamespace(context);
   checkMappingsHaveNamespace(context);
   checkSecurityModules(context);
 }
 
-function refuseOtherPlatforms({ spec, process, linux }: Context): void {
+function refuseOtherPlatforms({ spec, process }: Context): void {
   for (const platform of ["windows", "solaris", "freebsd", "vm", "zos"] as const) {
     if (spec[platform] === undefined) continue;
     throw unsupported(`/${platform}`, `a container of ${platform}`, "this runtime makes containers of Linux");
@@ -26,7 +27,12 @@ function refuseOtherPlatforms({ spec, process, linux }: Context): void {
   if (process.user.username !== undefined) {
     throw unsupported("/process/user/username", "a user name of Windows", "give uid and gid");
   }
-  if (linux.intelRdt !== undefined) throw unsupported("/linux/intelRdt", "Resource Director Technology");
+}
+
+/** The groups are those of a mounted resctrl, which the caller has to name. */
+function refuseWithoutResctrl({ linux, options }: Context): void {
+  if (linux.intelRdt === undefined || (options.intelRdt ?? null) !== null) return;
+  throw unsupported("/linux/intelRdt", "Resource Director Technology without a resctrl file system");
 }
 
 function unsupported(pointer: string, what: string, hint?: string): RunletError {

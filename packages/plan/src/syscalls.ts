@@ -30,7 +30,13 @@ const writeProc = "openat2+ write close";
 const openNull = "openat statx";
 
 type PatternOf<Name extends OperationName> = (operation: Extract<Operation, { op: Name }>) => SyscallPattern;
-type ParentOperationName = "createCgroup" | "clone" | "writeIdMappings" | "moveNetDevice";
+type ParentOperationName =
+  | "createCgroup"
+  | "createIntelRdtGroup"
+  | "joinIntelRdtGroup"
+  | "clone"
+  | "writeIdMappings"
+  | "moveNetDevice";
 
 const patterns: { readonly [Name in Exclude<OperationName, ParentOperationName>]: PatternOf<Name> } = {
   joinNamespace: () => "prctl setns close prctl",

@@ -1,5 +1,5 @@
 import { closeSync } from "node:fs";
-import type { Cgroup } from "@runlet/cgroups";
+import { type Cgroup, deleteIntelRdt, type IntelRdtGroup } from "@runlet/cgroups";
 import { RunletError } from "@runlet/errors";
 import type { Plan } from "@runlet/plan";
 import type { ChildProcess } from "@runlet/syscall";
@@ -14,7 +14,7 @@ import { writePidFile } from "./pid-file.ts";
 import { readProcessStatus } from "./process-status.ts";
 import type { StateDirectory } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
-import { openStandardDescriptors, openStreams, type StandardDescriptors } from "./stdio.ts";
+import { linksOf, openStandardDescriptors, openStreams, type StandardDescriptors } from "./stdio.ts";
 
 /** A container that is to be made. */
 export interface ContainerRequest {
@@ -22,6 +22,8 @@ export interface ContainerRequest {
   readonly loaded: LoadedConfig;
   readonly plan: Plan;
   readonly cgroup: Cgroup | null;
+  /** Its groups of resctrl, for a config that asks for them. */
+  readonly intelRdt: IntelRdtGroup | null;
   /** Those of the config's annotations that may act. */
   readonly actingAnnotations: Readonly<Record<string, string>>;
   readonly options: CreateOptions;
@@ -64,7 +66,7 @@ export function abortedError(signal: AbortSignal): RunletError {
 }
 
 async function create(request: ContainerRequest, undo: Undo[]): Promise<Container> {
-  const { loaded, cgroup, options, directory, warn } = request;
+  const { loaded, options, directory, warn } = request;
   const { spec } = loaded;
   checkTerminal(options, spec.process?.terminal ?? false);
   using receivers = new Receivers();
@@ -73,7 +75,7 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   const stdio = openStandardDescriptors(stdioOf(options, spec.process?.terminal ?? false));
   undo.push(() => stdio.closePipes());
   let creation: Creation;
-  let record = newRecord(request);
+  let record: StateRecord = { ...newRecord(request), external_descriptors: linksOf(stdio.fds) };
   // runtime.md#lifecycle steps 12 and 13: when all is undone, and only where there was something for hooks to see.
   undo.push(() => (record.init_process_pid === 0 ? undefined : runPoststopHooks(spec, stoppedState(record), warn)));
   directory.create();
@@ -81,19 +83,14 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   try {
     using lock = await directory.lock();
     directory.writeIntent(record);
-    if (cgroup !== null && !cgroup.needsProcess) {
-      await cgroup.create();
-      undo.push(() => cgroup.delete());
-      await cgroup.apply(spec.linux?.resources);
-    } else if (cgroup !== null) {
-      undo.push(() => cgroup.delete());
-    }
+    if (request.intelRdt !== null) makeIntelRdt(request.intelRdt, undo);
     const onProcess = ({ pid }: ChildProcess) => {
       record = { ...record, ...identify(pid) };
       directory.write(record);
     };
     const { directoryFd } = lock;
-    creation = await createProcess({ request, stdio, directoryFd, undo, onProcess });
+    const creator = newCreator({ request, stdio, directoryFd, onProcess });
+    creation = await createProcess({ request, creator, undo });
     if (options.pidFile !== undefined) writePidFile(options.pidFile, creation.child.pid);
   } finally {
     stdio.closeContainerEnds();
@@ -118,28 +115,33 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
     streams,
     terminalFd,
     signal: options.signal,
+    allowedAnnotations: Object.keys(request.actingAnnotations),
   });
   creation.release();
   undo.length = 0;
   return container;
 }
 
+function makeIntelRdt(group: IntelRdtGroup, undo: Undo[]): void {
+  group.create();
+  undo.push(() => deleteIntelRdt(group.toState()));
+}
+
 function stoppedState({ ociVersion, id, bundle, annotations }: StateRecord): HookState {
   return { ociVersion, id, status: "stopped", bundle, ...(annotations === undefined ? {} : { annotations }) };
 }
 
-interface ProcessParts {
+interface CreatorParts {
   readonly request: ContainerRequest;
   readonly stdio: StandardDescriptors;
   readonly directoryFd: number;
-  readonly undo: Undo[];
   readonly onProcess: (child: ChildProcess) => void;
 }
 
-async function createProcess({ request, stdio, directoryFd, undo, onProcess }: ProcessParts): Promise<Creation> {
+function newCreator({ request, stdio, directoryFd, onProcess }: CreatorParts): Creator {
   const { id, loaded, plan, cgroup, options } = request;
   const preserved = Array.from({ length: options.preserveFds ?? 0 }, (_, index) => index + 3);
-  const creator = new Creator({
+  return new Creator({
     id,
     plan,
     spec: loaded.spec,
@@ -151,11 +153,35 @@ async function createProcess({ request, stdio, directoryFd, undo, onProcess }: P
     signal: options.signal,
     onProcess,
   });
+}
+
+interface ProcessParts {
+  readonly request: ContainerRequest;
+  readonly creator: Creator;
+  readonly undo: Undo[];
+}
+
+/** Makes the control group and the process, side by side where the process does not start in the group. */
+async function createProcess({ request, creator, undo }: ProcessParts): Promise<Creation> {
+  const { cgroup, loaded } = request;
+  const resources = loaded.spec.linux?.resources;
+  const makesGroup = cgroup !== null && !cgroup.needsProcess;
+  if (cgroup !== null && !makesGroup) undo.push(() => cgroup.delete());
+  if (makesGroup && creator.startsInCgroup) {
+    await cgroup.create();
+    undo.push(() => cgroup.delete());
+  }
   undo.push(() => creator[Symbol.asyncDispose]());
+  creator.start();
+  if (makesGroup && !creator.startsInCgroup) {
+    await cgroup.create();
+    undo.splice(-1, 0, () => cgroup.delete());
+  }
+  if (makesGroup) await cgroup.apply(resources);
   return await creator.create();
 }
 
-function newRecord({ id, loaded, plan, cgroup, options, isRootless }: ContainerRequest): StateRecord {
+function newRecord({ id, loaded, plan, cgroup, intelRdt, options, isRootless }: ContainerRequest): StateRecord {
   const { spec } = loaded;
   let firstIndex = 0;
   for (const { name, operations } of plan.phases) {
@@ -177,6 +203,7 @@ function newRecord({ id, loaded, plan, cgroup, options, isRootless }: ContainerR
     ...(spec.annotations === undefined ? {} : { annotations: spec.annotations }),
     cgroup_paths: cgroup?.hostPaths ?? {},
     cgroup: cgroup?.toState() ?? null,
+    ...(intelRdt === null ? {} : { intelRdt: intelRdt.toState() }),
     startOperations: { firstIndex, operations: atStart.map(recordOperation) },
     ...(options.noNewKeyring ? { noNewKeyring: true } : {}),
     config: spec,

@@ -1,5 +1,5 @@
 import { closeSync } from "node:fs";
-import type { Cgroup } from "@runlet/cgroups";
+import type { Cgroup, CgroupDescriptors } from "@runlet/cgroups";
 import { RunletError, SyscallError } from "@runlet/errors";
 import type { Operation, Plan } from "@runlet/plan";
 import type { Spec } from "@runlet/spec";
@@ -8,6 +8,7 @@ import { failureInPlan, filterHint } from "./failure.ts";
 import { HelperDriver } from "./helper-driver.ts";
 import { type HookState, runHook } from "./hook-runner.ts";
 import { writeIdMappings } from "./id-mapping.ts";
+import { joinIntelRdtGroup } from "./intel-rdt.ts";
 import { NetDevices } from "./net-device.ts";
 import { writeOomScoreAdj } from "./oom-score.ts";
 import { passListener } from "./seccomp-listener.ts";
@@ -48,6 +49,7 @@ export class Creator implements AsyncDisposable {
   readonly #request: CreationRequest;
   readonly #driver: HelperDriver;
   readonly #netDevices = new NetDevices();
+  #cgroupFds: CgroupDescriptors | null = null;
   #isDone = false;
 
   constructor(request: CreationRequest) {
@@ -67,13 +69,28 @@ export class Creator implements AsyncDisposable {
   }
 
   /**
-   * Starts the helper and carries the plan out up to the wait for the start. Disposing ends the process and gives its
-   * network devices back, unless the creation has been released.
+   * Begins to start the helper. The kernel makes namespaces on another thread while the caller makes the control group;
+   * nothing of the plan is carried out before {@link create}, which also says what went wrong here.
+   */
+  start(): void {
+    const { fds } = this.#request;
+    if (this.startsInCgroup) this.#openCgroup();
+    this.#driver.start({ fds, cgroupFd: this.#cgroupFds?.directoryFd });
+  }
+
+  /** Whether the control group has to be there before {@link start}. */
+  get startsInCgroup(): boolean {
+    return findClone(this.#request.plan)?.intoCgroup ?? false;
+  }
+
+  /**
+   * Carries the plan out up to the wait for the start. Disposing ends the process and gives its network devices back, unless
+   * the creation has been released.
    *
    * @throws RunletError of the operation that failed.
    */
   async create(): Promise<Creation> {
-    await this.#start();
+    await this.#handOver();
     if ((await this.#driver.drive()) === "closed") throw await this.#explainEnd();
     return { child: this.#driver.child, terminalFd: this.#driver.takeTerminal(), release: () => this.#release() };
   }
@@ -84,23 +101,31 @@ export class Creator implements AsyncDisposable {
     this.#netDevices[Symbol.dispose]();
   }
 
-  async #start(): Promise<void> {
-    const { plan, cgroup, directoryFd, fds } = this.#request;
-    const clone = plan.phases.flatMap(({ operations }) => operations).find(({ op }) => op === "clone");
-    const intoCgroup = clone?.op === "clone" && clone.intoCgroup;
-    const cgroupFds = cgroup === null || cgroup.needsProcess ? null : cgroup.openProcs();
-    const temporary: number[] = cgroupFds?.procs.map(({ fd }) => fd) ?? [];
-    if (cgroupFds?.directoryFd != null) temporary.push(cgroupFds.directoryFd);
+  async #handOver(): Promise<void> {
+    let startSocketFd: number | undefined;
     try {
-      const startSocketFd = listenUnix(directoryFd, startSocketName, SOCK_SEQPACKET);
-      temporary.push(startSocketFd);
-      const cgroupFd = intoCgroup ? cgroupFds?.directoryFd : null;
-      await this.#driver.start({ fds, startSocketFd, cgroup: cgroupFds, cgroupFd });
+      this.#openCgroup();
+      startSocketFd = listenUnix(this.#request.directoryFd, startSocketName, SOCK_SEQPACKET);
+      await this.#driver.handOver({ startSocketFd, cgroup: this.#cgroupFds });
     } catch (error) {
       throw error instanceof SyscallError && error.syscall === "clone3" ? explainClone(error, this.#request) : error;
     } finally {
-      for (const fd of temporary) closeSync(fd);
+      if (startSocketFd !== undefined) closeSync(startSocketFd);
+      this.#closeCgroup();
     }
+  }
+
+  #openCgroup(): void {
+    const { cgroup } = this.#request;
+    if (cgroup === null || cgroup.needsProcess) return;
+    this.#cgroupFds ??= cgroup.openProcs();
+  }
+
+  #closeCgroup(): void {
+    if (this.#cgroupFds === null) return;
+    for (const { fd } of this.#cgroupFds.procs) closeSync(fd);
+    if (this.#cgroupFds.directoryFd !== null) closeSync(this.#cgroupFds.directoryFd);
+    this.#cgroupFds = null;
   }
 
   async #carryOut(operation: Operation, pid: number): Promise<void> {
@@ -112,6 +137,8 @@ export class Creator implements AsyncDisposable {
           annotations: this.#request.actingAnnotations,
         });
         return await this.#request.cgroup?.apply(this.#request.spec.linux?.resources);
+      case "joinIntelRdtGroup":
+        return joinIntelRdtGroup(pid, operation);
       case "writeIdMappings":
         return await writeIdMappings(pid, operation);
       case "moveNetDevice":
@@ -161,14 +188,19 @@ export class Creator implements AsyncDisposable {
     } finally {
       this.#netDevices[Symbol.dispose]();
       await this.#driver[Symbol.asyncDispose]();
+      this.#closeCgroup();
     }
   }
 }
 
+function findClone({ phases }: Plan): Extract<Operation, { op: "clone" }> | undefined {
+  for (const { operations } of phases) for (const operation of operations) if (operation.op === "clone") return operation;
+  return undefined;
+}
+
 function explainClone(cause: SyscallError, { plan, spec }: Pick<CreationRequest, "plan" | "spec">): RunletError {
-  const clone = plan.phases.flatMap(({ operations }) => operations).find(({ op }) => op === "clone");
-  const isInCgroup = clone?.op === "clone" && clone.intoCgroup;
-  if (cause.code === "ENOMEM" && isInCgroup && spec.linux?.resources?.memory?.limit !== undefined) {
+  const clone = findClone(plan);
+  if (cause.code === "ENOMEM" && clone?.intoCgroup && spec.linux?.resources?.memory?.limit !== undefined) {
     return new RunletError("ERR_RUNLET_INIT", "the container's process cannot be started within its memory limit", {
       pointer: "/linux/resources/memory/limit",
       syscall: cause.syscall,
@@ -177,7 +209,7 @@ function explainClone(cause: SyscallError, { plan, spec }: Pick<CreationRequest,
       cause,
     });
   }
-  const names = clone?.op === "clone" ? clone.namespaces.join(", ") : "";
+  const names = clone?.namespaces.join(", ") ?? "";
   const hints: Readonly<Record<string, string>> = {
     EPERM: "new namespaces need root, or a user namespace in the config (`runlet spec --rootless`)",
     ENOSPC: "there are too many namespaces of a kind: see /proc/sys/user/max_*_namespaces",

@@ -14,6 +14,7 @@ import { failureInPlan } from "./failure.ts";
 import { HelperDriver } from "./helper-driver.ts";
 import type { HookState } from "./hook-runner.ts";
 import { hostFacts } from "./host.ts";
+import { joinIntelRdtGroup, recordedIntelRdt } from "./intel-rdt.ts";
 import type { Report } from "./message.ts";
 import { writeOomScoreAdj } from "./oom-score.ts";
 import type { ContainerStatus, Warning } from "./options.ts";
@@ -62,6 +63,7 @@ export async function execProcess(request: ExecRequest): Promise<ExecProcess> {
     pid: record.init_process_pid,
     ...view,
     cgroupControllers: cgroup?.procs.map(({ controller }) => controller) ?? [],
+    intelRdt: recordedIntelRdt(record),
     noNewKeyring: record.noNewKeyring ?? false,
     preserveFds,
   });
@@ -72,22 +74,14 @@ export async function execProcess(request: ExecRequest): Promise<ExecProcess> {
     const { child } = driver;
     const oomKillsBefore = request.cgroup?.oomKillCount() ?? 0;
     if (options.pidFile !== undefined) writePidFile(options.pidFile, child.pid);
-    let terminalFd = driver.takeTerminal();
-    if (terminalFd !== null && receivers.has(consoleSocket)) {
-      try {
-        receivers.pass(consoleSocket, "/dev/ptmx", terminalFd);
-      } finally {
-        closeSync(terminalFd);
-      }
-      terminalFd = null;
-    }
+    if (receivers.has(consoleSocket)) passTerminal(driver, receivers);
     receivers.pass(pidfdSocket, "pidfd", child.pidfd);
     const streams = stdio.pipeFds === null ? null : await openStreams(stdio.pipeFds);
     driver.release();
     return new ExecProcess({
       child,
       streams,
-      terminalFd,
+      terminalFd: driver.takeTerminal(),
       cgroup: request.cgroup,
       oomKillsBefore,
       signal: options.signal,
@@ -95,6 +89,16 @@ export async function execProcess(request: ExecRequest): Promise<ExecProcess> {
   } catch (error) {
     stdio.closePipes();
     throw isAlive(record.init_process_pid, record.init_process_start) ? error : stopped(record, error);
+  }
+}
+
+function passTerminal(driver: HelperDriver, receivers: Receivers): void {
+  const terminalFd = driver.takeTerminal();
+  if (terminalFd === null) return;
+  try {
+    receivers.pass(consoleSocket, "/dev/ptmx", terminalFd);
+  } finally {
+    closeSync(terminalFd);
   }
 }
 
@@ -113,8 +117,9 @@ async function drive({ request, process, plan, stdio, cgroup }: DriveParts): Pro
     plan,
     signal: options.signal,
     carryOut: async (operation, pid) => {
-      if (operation.op !== "setOomScoreAdj") throw new Error(`${operation.op} is no operation of the parent's`);
-      writeOomScoreAdj(pid, operation);
+      if (operation.op === "joinIntelRdtGroup") joinIntelRdtGroup(pid, operation);
+      else if (operation.op === "setOomScoreAdj") writeOomScoreAdj(pid, operation);
+      else throw new Error(`${operation.op} is no operation of the parent's`);
     },
     hookState: () => state,
     passListener: (fds) => passListener({ spec: record.config, state, fds, pid: driver.child.pid }),
@@ -123,11 +128,11 @@ async function drive({ request, process, plan, stdio, cgroup }: DriveParts): Pro
   try {
     try {
       const preserved = Array.from({ length: options.preserveFds ?? 0 }, (_, index) => index + 3);
-      await driver.start({
-        fds: [...stdio.fds, ...preserved],
+      driver.start({ fds: [...stdio.fds, ...preserved] });
+      await driver.handOver({
         startSocketFd: null,
         cgroup,
-        beforeClone: () => {
+        beforeHandover: () => {
           // From here on the descriptors say who it is: a pid can be another process's, an open namespace cannot.
           if (!isAlive(record.init_process_pid, record.init_process_start)) throw stopped(record);
         },

@@ -1,5 +1,5 @@
 import { closeSync } from "node:fs";
-import type { RunletError } from "@runlet/errors";
+import { type RunletError, SyscallError } from "@runlet/errors";
 import { cloneFlags, encode, type Operation, operationAt, type Plan } from "@runlet/plan";
 import {
   type ChildExit,
@@ -9,24 +9,29 @@ import {
   receiveMessage,
   SOCK_SEQPACKET,
   sendMessage,
+  sendPlan,
   sendSignal,
   socketpair,
   startHelper,
   waitPidfd,
   waitReadable,
 } from "@runlet/syscall";
-import { type DescriptorSources, type OpenedDescriptors, openDescriptors } from "./descriptors.ts";
+import { type DescriptorSources, openDescriptors } from "./descriptors.ts";
 import type { HookState } from "./hook-runner.ts";
 import { decodeReport, goMessage, maxReportBytes, type Report } from "./message.ts";
 
 /** What the helper is started with. */
-export interface HelperStart extends Omit<DescriptorSources, "plan"> {
+export interface HelperStart {
   /** Descriptors 0, 1, 2 of the process, and those to preserve behind them; they stay the caller's. */
   readonly fds: readonly number[];
-  /** A cgroup v2 directory for a plan whose clone starts in it. Default none. */
+  /** A cgroup v2 directory for a plan whose clone starts in it; stays the caller's. Default none. */
   readonly cgroupFd?: number | null | undefined;
-  /** Called when the plan's descriptors are open, before there is a helper; may throw. */
-  readonly beforeClone?: () => void;
+}
+
+/** What the helper gets with its plan. */
+export interface HelperHandover extends Omit<DescriptorSources, "plan"> {
+  /** Called when the plan's descriptors are open, before the helper may do anything; may throw. */
+  readonly beforeHandover?: () => void;
 }
 
 /** What the parent does while the helper works. */
@@ -53,7 +58,9 @@ const SIGKILL = 9;
 export class HelperDriver implements AsyncDisposable {
   readonly #work: HelperWork;
   #child: ChildProcess | null = null;
+  #starting: Promise<ChildProcess | null> = Promise.resolve(null);
   #controlFd = -1;
+  #slotFd = 0;
   #terminalFd: number | null = null;
   #exit: ChildExit | null = null;
   #isDone = false;
@@ -91,33 +98,43 @@ export class HelperDriver implements AsyncDisposable {
     this.#isDone = true;
   }
 
-  /** @throws RunletError for a descriptor that cannot be opened, SyscallError of clone3(2). */
-  async start(options: HelperStart): Promise<void> {
-    const { plan } = this.#work;
-    const { fds, startSocketFd, cgroup, cgroupFd, beforeClone } = options;
-    const temporary: number[] = [];
-    let opened: OpenedDescriptors | undefined;
+  /**
+   * Begins to start the helper, which waits for its plan. What goes wrong is thrown by {@link handOver}. The descriptors
+   * have to stay open until then.
+   */
+  start({ fds, cgroupFd }: HelperStart): void {
+    const [ourFd, theirFd] = socketpair(SOCK_SEQPACKET);
+    this.#controlFd = ourFd;
+    this.#slotFd = fds.length + 2;
+    this.#starting = startHelper({
+      fds: [...fds, theirFd],
+      cloneFlags: cloneFlags(this.#work.plan),
+      cgroupFd: cgroupFd ?? -1,
+    }).finally(() => closeSync(theirFd));
+    // It may fail before anybody waits for it.
+    this.#starting.catch(() => undefined);
+  }
+
+  /**
+   * Hands the plan over to the helper.
+   *
+   * @throws RunletError for a descriptor that cannot be opened, SyscallError of clone3(2).
+   */
+  async handOver({ startSocketFd, cgroup, beforeHandover }: HelperHandover): Promise<void> {
+    const { plan, onProcess } = this.#work;
+    using opened = await openDescriptors({ plan, startSocketFd, cgroup });
+    const planFd = createMemoryFile("runlet-plan", encode(plan, { firstSlotFd: this.#slotFd }));
     try {
-      opened = await openDescriptors({ plan, startSocketFd, cgroup });
-      beforeClone?.();
-      const [ourFd, theirFd] = socketpair(SOCK_SEQPACKET);
-      this.#controlFd = ourFd;
-      temporary.push(theirFd);
-      const controlFd = fds.length;
-      const planFd = createMemoryFile("runlet-plan", encode(plan, { firstSlotFd: controlFd + 2 }));
-      temporary.push(planFd);
-      this.#child = startHelper({
-        fds: [...fds, theirFd, planFd, ...opened.fds],
-        controlFd,
-        planFd: controlFd + 1,
-        cloneFlags: cloneFlags(plan),
-        cgroupFd: cgroupFd ?? -1,
-      });
+      this.#child = await this.#starting;
+      beforeHandover?.();
+      sendPlan(this.#controlFd, planFd, opened.fds);
+    } catch (error) {
+      // A helper that has ended is told of by the end of its socket.
+      if (!(error instanceof SyscallError) || error.syscall !== "sendmsg") throw error;
     } finally {
-      for (const fd of temporary) closeSync(fd);
-      opened?.[Symbol.dispose]();
+      closeSync(planFd);
     }
-    this.#work.onProcess?.(this.#child);
+    onProcess?.(this.child);
   }
 
   /**
@@ -159,6 +176,7 @@ export class HelperDriver implements AsyncDisposable {
         this.#work.passListener(report.fds);
         return false;
       case "created":
+        this.#answerCreated();
         return true;
     }
   }
@@ -176,6 +194,15 @@ export class HelperDriver implements AsyncDisposable {
     sendMessage(this.#controlFd, goMessage);
   }
 
+  /** A helper that has ended meanwhile is told of by the end of its socket. */
+  #answerCreated(): void {
+    try {
+      sendMessage(this.#controlFd, goMessage);
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error;
+    }
+  }
+
   /** The helper goes on in a child of this process; the first one has ended or is about to. */
   async #follow(pid: number): Promise<void> {
     const first = this.child;
@@ -191,6 +218,7 @@ export class HelperDriver implements AsyncDisposable {
     this.#isDone = true;
     if (this.#controlFd >= 0) closeSync(this.#controlFd);
     if (this.#terminalFd !== null) closeSync(this.#terminalFd);
+    this.#child ??= await this.#starting.catch(() => null);
     if (this.#child === null) return;
     if (this.#exit === null) sendSignal(this.#child.pidfd, SIGKILL);
     await this.awaitEnd();

@@ -1,7 +1,6 @@
 import { closeSync, openSync } from "node:fs";
-import { CLONE_NEW, type Descriptor, encode, type Plan } from "@runlet/plan";
+import { CLONE_NEW, type Descriptor } from "@runlet/plan";
 import {
-  createMemoryFile,
   SOCK_SEQPACKET,
   sendSignal,
   socketpair,
@@ -13,20 +12,6 @@ import { writeIdMappings } from "./id-mapping.ts";
 
 const SIGKILL = 9;
 
-/** A plan that does nothing but wait, for a process whose namespace alone is wanted. */
-const waitingPlan: Plan = {
-  version: 1,
-  descriptors: [],
-  phases: [
-    {
-      name: "inNamespaces",
-      operations: [
-        { op: "writeIdMappings", uidMappings: [], gidMappings: [], setgroups: null, method: "direct", from: "spec:" },
-      ],
-    },
-  ],
-};
-
 /**
  * A user namespace that exists for its id maps alone, for a mount that is to have them (MOUNT_ATTR_IDMAP). The process in
  * which it was made has ended when this returns.
@@ -37,11 +22,10 @@ const waitingPlan: Plan = {
 export async function openMappedNamespace(descriptor: Extract<Descriptor, { kind: "idmap" }>): Promise<number> {
   const { uidMappings, gidMappings, from } = descriptor;
   const [ourFd, theirFd] = socketpair(SOCK_SEQPACKET);
-  const planFd = createMemoryFile("runlet-plan", encode(waitingPlan, { firstSlotFd: 5 }));
   const nullFd = openSync("/dev/null", "r+");
   try {
-    const fds = [nullFd, nullFd, nullFd, theirFd, planFd];
-    const child = startHelper({ fds, controlFd: 3, planFd: 4, cloneFlags: CLONE_NEW.user });
+    // It waits for a plan that does not come.
+    const child = await startHelper({ fds: [nullFd, nullFd, nullFd, theirFd], cloneFlags: CLONE_NEW.user });
     try {
       await writeIdMappings(child.pid, {
         op: "writeIdMappings",
@@ -59,6 +43,6 @@ export async function openMappedNamespace(descriptor: Extract<Descriptor, { kind
       closeSync(child.pidfd);
     }
   } finally {
-    for (const fd of [ourFd, theirFd, planFd, nullFd]) closeSync(fd);
+    for (const fd of [ourFd, theirFd, nullFd]) closeSync(fd);
   }
 }

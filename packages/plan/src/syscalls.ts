@@ -86,7 +86,8 @@ const patterns: { readonly [Name in Exclude<OperationName, ParentOperationName>]
   setSysctl: () => writeProc,
   bringUpLoopback: () => "socket ioctl ioctl close",
   setOomScoreAdj: () => writeProc,
-  joinSessionKeyring: () => "keyctl",
+  // A kernel without keyrings gives none to be searched.
+  joinSessionKeyring: ({ grantSearch }) => (grantSearch ? "keyctl keyctl?" : "keyctl"),
   newSession: () => "setsid",
   raiseRlimit: () => "prlimit64 prlimit64?",
   setRlimit: () => "prlimit64",
@@ -116,7 +117,7 @@ const patterns: { readonly [Name in Exclude<OperationName, ParentOperationName>]
   lookUpHome: () => `${open} (statx read* close)?`,
   // What only the creation needs is closed; then whoever connects without a word is not the one.
   awaitStart: () =>
-    "rt_sigprocmask signalfd4 sendmsg close+ (ppoll+ accept4 recvmsg close*)+ rt_sigprocmask close close",
+    "rt_sigprocmask signalfd4 sendmsg recvmsg close+ (ppoll+ accept4 recvmsg close*)+ rt_sigprocmask close close",
   // The state comes with the first hook, and the program is another process.
   hook: () =>
     "(sendmsg recvmsg)? pipe2 clone3 close (clock_gettime | ppoll | read)+ pidfd_send_signal? waitid read close close",
@@ -124,7 +125,7 @@ const patterns: { readonly [Name in Exclude<OperationName, ParentOperationName>]
 };
 
 /** What the helper does before the first operation of a plan: it reads the plan, hides itself, and opens procfs. */
-export const firstSyscalls: SyscallPattern = "lseek mmap close mmap prctl? umask openat fstatfs";
+export const firstSyscalls: SyscallPattern = "recvmsg+ lseek mmap close mmap prctl? umask openat fstatfs";
 
 /** Where an operation is the runtime's own, the helper says which, and waits. */
 const pause: SyscallPattern = "sendmsg recvmsg";

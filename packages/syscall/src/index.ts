@@ -30,6 +30,7 @@ export {
   duplicate,
   type HelperOptions,
   openPidfd,
+  sendPlan,
   sendSignal,
   setChildSubreaper,
   setNonblocking,

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { SyscallError } from "@runlet/errors";
 import { binding, helperHostPath } from "./binding.ts";
 import { check } from "./check.ts";
-import { createMemoryFile } from "./socket.ts";
+import { createMemoryFile, sendMessage } from "./socket.ts";
 
 interface ProcessBinding {
   startHelper(
@@ -11,8 +11,7 @@ interface ProcessBinding {
     cloneFlags: number,
     cgroupFd: number,
     control: string,
-    plan: string,
-  ): [number, number] | number;
+  ): Promise<[number, number] | number> | number;
   waitPidfd(pidfd: number): number[] | number;
   waitAnyChild(): number[] | number;
   pidfdOpen(pid: number): number;
@@ -26,14 +25,10 @@ interface ProcessBinding {
 /** Options of {@link startHelper}. */
 export interface HelperOptions {
   /**
-   * The helper's descriptors 0, 1, 2 and so on; they stay the caller's. One of them is the control socket, one the plan
-   * (a sealed file that {@link createMemoryFile} made).
+   * The helper's descriptors 0, 1, 2 and so on, of which the last is its control socket. They stay the caller's, and open
+   * until the promise is settled.
    */
   readonly fds: readonly number[];
-  /** The descriptor number of the control socket in the helper, an index into `fds`. */
-  readonly controlFd: number;
-  /** The descriptor number of the plan in the helper, an index into `fds`. */
-  readonly planFd: number;
   /** `CLONE_NEW*` flags of clone3(2). */
   readonly cloneFlags: number;
   /** A cgroup v2 directory to start in (CLONE_INTO_CGROUP), or -1. */
@@ -59,24 +54,44 @@ function sealedHelper(): number {
 }
 
 /**
- * Starts the init helper with a vfork-like clone3(2), straight into new namespaces; returns when it has been executed. The
- * size of the caller's memory costs nothing, and no code of the caller's runs in the child.
+ * Starts the init helper with a vfork-like clone3(2), straight into new namespaces, on a thread of the pool, so that the
+ * caller can go on meanwhile: making namespaces takes the kernel as long as the caller has still to do. Settled when the
+ * helper has been executed; it then waits for its plan ({@link sendPlan}). The size of the caller's memory costs nothing,
+ * and no code of the caller's runs in the child.
  *
  * @returns the child, a zombie until {@link waitPidfd} has collected it.
  * @throws {@link SyscallError} `EPERM` without the privilege for a namespace, `ENOSPC` or `EUSERS` when there are too
  *   many namespaces, `EAGAIN` at the limit of processes.
  */
-export function startHelper(options: HelperOptions): ChildProcess {
-  const result = binding<ProcessBinding>().startHelper(
+export async function startHelper(options: HelperOptions): Promise<ChildProcess> {
+  const result = await binding<ProcessBinding>().startHelper(
     sealedHelper(),
     options.fds,
     options.cloneFlags,
     options.cgroupFd ?? -1,
-    String(options.controlFd),
-    String(options.planFd),
+    String(options.fds.length - 1),
   );
   if (typeof result === "number") throw new SyscallError("clone3", -result);
   return { pid: result[0], pidfd: result[1] };
+}
+
+const MESSAGE_PLAN = 8;
+const maxPassedFds = 253;
+
+/**
+ * Hands a plan over to the helper. In the helper the plan gets the number behind the control socket's, and the descriptors
+ * the following ones.
+ *
+ * @param controlFd - this side's end of the control socket.
+ * @param planFd - a sealed file, see {@link createMemoryFile}.
+ * @param fds - what the plan's slots name; they stay the caller's, as all do.
+ * @throws {@link SyscallError} of sendmsg(2): `EPIPE` when the helper has ended.
+ */
+export function sendPlan(controlFd: number, planFd: number, fds: readonly number[]): void {
+  const all = [planFd, ...fds];
+  const message = new Uint8Array(Uint32Array.of(MESSAGE_PLAN, all.length).buffer);
+  for (let sent = 0; sent < all.length; sent += maxPassedFds)
+    sendMessage(controlFd, message, all.slice(sent, sent + maxPassedFds));
 }
 
 /** How a child ended, and what it used. */

@@ -125,22 +125,66 @@ static long start_helper(struct start *start, uint64_t flags, int cgroup_fd, int
   return pid;
 }
 
-/* startHelper(helperFd, fds, cloneFlags, cgroupFd | -1, argument, argument): [pid, pidfd] | -errno */
+/* A start on a thread of the pool, while JavaScript goes on. */
+struct start_call {
+  napi_deferred deferred;
+  napi_async_work work;
+  struct start start;
+  uint64_t flags;
+  int cgroup_fd;
+  int32_t *fds;
+  char *control;
+  char *argv[3];
+  long pid;
+  int pidfd;
+};
+
+static void free_start_call(struct start_call **pointer) {
+  struct start_call *call = *pointer;
+  if (!call) return;
+  free(call->fds);
+  free(call->control);
+  free(call);
+}
+
+static void execute_start(napi_env env, void *data) {
+  (void)env;
+  struct start_call *call = data;
+  call->pid = start_helper(&call->start, call->flags, call->cgroup_fd, &call->pidfd);
+}
+
+static void complete_start(napi_env env, napi_status status, void *data) {
+  struct start_call *call __attribute__((cleanup(free_start_call))) = data;
+  if (status != napi_ok) call->pid = -ECANCELED;
+  napi_resolve_deferred(env, call->deferred,
+                        call->pid < 0 ? number_value(env, call->pid) : array_value(env, (int64_t[]){call->pid, call->pidfd}, 2));
+  napi_delete_async_work(env, call->work);
+}
+
+/* startHelper(helperFd, fds, cloneFlags, cgroupFd | -1, control): a promise of [pid, pidfd] | -errno, or -errno. The
+ * descriptors have to stay open until it has been settled. */
 static napi_value start_helper_export(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  struct start start = {.helper_fd = arg_int(&args, 0)};
-  int32_t *fds CLEANUP_FREE = arg_ints(&args, 1, &start.fd_count);
-  uint64_t flags = (uint64_t)arg_int64(&args, 2);
-  int cgroup_fd = arg_int(&args, 3);
-  char *control CLEANUP_FREE = arg_text(&args, 4), *plan CLEANUP_FREE = arg_text(&args, 5);
+  struct start_call *call __attribute__((cleanup(free_start_call))) = calloc(1, sizeof *call);
+  if (!call) return number_value(env, -ENOMEM);
+  call->start.helper_fd = arg_int(&args, 0);
+  call->start.fds = call->fds = arg_ints(&args, 1, &call->start.fd_count);
+  call->flags = (uint64_t)arg_int64(&args, 2);
+  call->cgroup_fd = arg_int(&args, 3);
+  call->control = arg_text(&args, 4);
   if (args_failed(&args)) return NULL;
-  if (start.fd_count > MAX_FDS) return number_value(env, -E2BIG);
-  char *argv[] = {"runlet-init", control, plan, NULL};
-  start.fds = fds;
-  start.argv = argv;
-  int pidfd = -1;
-  long pid = start_helper(&start, flags, cgroup_fd, &pidfd);
-  return pid < 0 ? number_value(env, pid) : array_value(env, (int64_t[]){pid, pidfd}, 2);
+  if (call->start.fd_count > MAX_FDS) return number_value(env, -E2BIG);
+  call->argv[0] = "runlet-init";
+  call->argv[1] = call->control;
+  call->start.argv = call->argv;
+  call->pidfd = -1;
+  napi_value promise, name = text_value(env, "runlet.startHelper", NAPI_AUTO_LENGTH);
+  if (napi_create_promise(env, &call->deferred, &promise) != napi_ok ||
+      napi_create_async_work(env, NULL, name, execute_start, complete_start, call, &call->work) != napi_ok ||
+      napi_queue_async_work(env, call->work) != napi_ok)
+    return number_value(env, -ENOMEM);
+  call = NULL;
+  return promise;
 }
 
 /* waitPidfd(pidfd): [code, status, userMicroseconds, systemMicroseconds, maxRssKiB] of an ended child, 0 while it runs,

@@ -8,7 +8,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define MAX_PASSED_FDS 16
+/* The most that one message can carry (SCM_MAX_FD of the kernel). */
+#define MAX_PASSED_FDS 253
 
 /* socketpair(type): [fd, fd] | -errno */
 static napi_value socket_pair(napi_env env, napi_callback_info info) {

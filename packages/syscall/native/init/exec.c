@@ -181,6 +181,10 @@ result await_start(struct init *init, struct cursor *fields) {
       (int)TRY(init, "signalfd4", NULL, KERNEL(signalfd4, -1, &ending_signals, SIGNAL_SET_BYTES, SFD_CLOEXEC_));
   struct message created = {.kind = MESSAGE_CREATED, .index = init->failure.index};
   TRY(init, "sendmsg", NULL, message_send(init->report_fd, &created, -1, -1));
+  /* Whoever creates has recorded us by now, or is gone: nobody would find us then. */
+  int none = -1;
+  TRY(init, "recvmsg", NULL, message_await_go(init->report_fd, &none));
+  fd_close(&none);
   fd_close(&init->report_fd);
   fd_close(&init->proc_fd);
   fd_close(&init->null_fd);

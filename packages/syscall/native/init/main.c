@@ -1,5 +1,5 @@
-/* The init helper: reads an encoded plan, carries it out, becomes the container's process. argv[1] is the descriptor
- * number of the control socket, argv[2] that of the plan. */
+/* The init helper: receives an encoded plan, carries it out, becomes the container's process. argv[1] is the descriptor
+ * number of the control socket, the highest that is open: the plan comes over it and gets the next one. */
 #include "init.h"
 
 #include <linux/magic.h>
@@ -92,9 +92,11 @@ static result read_plan(struct init *init, int plan_fd, struct cursor *plan, uin
   return TRY(init, "plan", NULL, plan_open(plan, (const void *)memory, (size_t)length, flags));
 }
 
-static result interpret(struct init *init, int plan_fd) {
+static result interpret(struct init *init) {
   struct cursor plan;
   uint32_t flags = 0;
+  int plan_fd = init->report_fd + 1;
+  TRY(init, "recvmsg", "plan", message_await_plan(init->report_fd, plan_fd));
   result status = read_plan(init, plan_fd, &plan, &flags);
   if (status < 0) return status;
   if (flags & PLAN_NOT_DUMPABLE) TRY(init, "prctl", NULL, KERNEL(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0));
@@ -125,11 +127,10 @@ __attribute__((noreturn, used)) void init_main(const long *stack) {
                        .terminal_fd = -1, .empty_fd = -1, .device_dir_fd = -1};
   const char *const *arguments = (const char *const *)(stack + 1);
   int status = 1;
-  if (stack[0] == 3) {
+  if (stack[0] == 2) {
     init.report_fd = parse_number(arguments[1]);
-    int plan_fd = parse_number(arguments[2]);
     init.failure.kind = MESSAGE_FAILED;
-    if (init.report_fd >= 0 && plan_fd >= 0 && interpret(&init, plan_fd) < 0) {
+    if (init.report_fd >= 0 && interpret(&init) < 0) {
       /* The root lets whoever started look at why an executable could not be executed. */
       bool late = text_equal(init.failure.call, "execve");
       message_send(init.report_fd, &init.failure, late ? init.root_fd : -1, -1);

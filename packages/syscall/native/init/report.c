@@ -45,6 +45,35 @@ result message_send(int socket, const struct message *message, int fd, int other
   return KERNEL(sendmsg, socket, &header, MSG_NOSIGNAL_);
 }
 
+/* The most that one message can carry (SCM_MAX_FD of the kernel). */
+#define MAX_PASSED_FDS 253
+
+result message_await_plan(int socket, int first) {
+  struct {
+    struct control_header header;
+    int fds[MAX_PASSED_FDS];
+  } control;
+  for (uint32_t taken = 0, wanted = 1; taken < wanted;) {
+    uint32_t words[2] = {0};
+    struct io_vector vector = {words, sizeof words};
+    struct message_header header = {
+        .vectors = &vector, .vector_count = 1, .control = &control, .control_length = sizeof control};
+    result got;
+    do got = KERNEL(recvmsg, socket, &header, MSG_CMSG_CLOEXEC_);
+    while (got == -EINTR);
+    if (got < 0) return got;
+    if (got == 0) return -ECONNRESET;
+    if (got != sizeof words || words[0] != MESSAGE_PLAN || header.control_length <= sizeof control.header ||
+        control.header.type != SCM_RIGHTS_)
+      return -EPROTO;
+    wanted = words[1];
+    size_t count = (control.header.length - sizeof control.header) / sizeof(int);
+    for (size_t i = 0; i < count; i++)
+      if (control.fds[i] != first + (int)taken++) return -EPROTO;
+  }
+  return 0;
+}
+
 result message_await_go(int socket, int *fd) {
   uint32_t words[4] = {0};
   struct io_vector vector = {words, sizeof words};

@@ -1,14 +1,15 @@
 /* What the helper and the runtime say to each other, over a socket of whole messages (SOCK_SEQPACKET).
  *
  *   runtime                         helper
- *      |  (plan as a sealed memfd)     |
+ *      | -- PLAN fd, fds… -----------> |   the plan as a sealed memfd, and what its slots name
  *      | <------------- PAUSE index -- |   an operation of the runtime's own is next
  *      | -- GO ----------------------> |   ... has been done
  *      | <------------- FORKED pid --- |   the rest happens in a child; the sender ends
  *      | -- GO ----------------------> |
  *      | <------------- TERMINAL fd -- |   the main end of the container's pseudo-terminal
  *      | <------------- LISTENER fd -- |   of a seccomp filter
- *      | <------------- CREATED ------ |   waiting on the start socket
+ *      | <------------- CREATED ------ |   about to wait on the start socket
+ *      | -- GO ----------------------> |   ... the container has been recorded
  *
  *   whoever starts                  helper
  *      | -- connect, GO [state fd] --> |
@@ -28,6 +29,7 @@ enum message_kind {
   MESSAGE_TERMINAL = 5,
   MESSAGE_LISTENER = 6,
   MESSAGE_GO = 7,
+  MESSAGE_PLAN = 8,
 };
 
 #define MESSAGE_TEXT_BYTES 1024
@@ -42,6 +44,9 @@ struct message {
 
 /* Sends with up to two descriptors; those that are < 0 are left out. */
 result message_send(int socket, const struct message *message, int fd, int other_fd);
+/* Receives the plan's descriptors, `first` and what follows it: where they come in order they get these numbers, the
+ * lowest that are free. -ECONNRESET when the other side is gone. */
+result message_await_plan(int socket, int first);
 /* Waits for GO. `fd` receives a descriptor that came along, or -1. -ECONNRESET when the other side is gone. */
 result message_await_go(int socket, int *fd);
 

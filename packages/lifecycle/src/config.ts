@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import type { Spec } from "@runlet/spec";
 import { type ConfigValidation, toRunletError, validateConfig, validateSpec } from "@runlet/validator";
+import { inCurrentWords } from "./config-version.ts";
 import type { Warning } from "./options.ts";
 
 /** What {@link loadConfig} needs. */
@@ -46,7 +47,7 @@ export function loadConfig({ bundle, config, configPath }: ConfigRequest): Loade
   }));
   const rootHostPath = resolve(bundleHostPath, spec.root?.path ?? "rootfs");
   checkRoot(rootHostPath);
-  return { spec, bundleHostPath, rootHostPath, warnings };
+  return { spec: inCurrentWords(spec), bundleHostPath, rootHostPath, warnings };
 }
 
 let lastText: Buffer | undefined;

@@ -1,4 +1,4 @@
-import type { Result, RunningCommand } from "../../harness/command.ts";
+import { type Result, type RunningCommand, sleep } from "../../harness/command.ts";
 import type { Person } from "../../harness/person.ts";
 import type { MachineReason, Runtime } from "./flow.ts";
 import { makeImageArchive } from "./image.ts";
@@ -11,8 +11,7 @@ export const image = "localhost/machine:latest";
 /** Without CAP_SYS_RESOURCE nobody can raise the limits as Podman would by itself. */
 const containersConf = `[containers]
 default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
-[network]
-network_backend = "cni"
+netns = "none"
 [engine]
 events_logger = "file"
 cgroup_manager = "cgroupfs"
@@ -69,6 +68,46 @@ export class Podman {
     return stdout.trimEnd();
   }
 
+  /** Runs the image in the background. @returns the container's name. */
+  async runDetached(options: readonly string[], ...command: readonly string[]): Promise<string> {
+    const name = this.name();
+    await this.print(["run", "--detach", `--name=${name}`, ...options, image, ...command]);
+    return name;
+  }
+
+  /** Runs a command in a container; what it printed, without the line break at its end. */
+  async exec(name: string, ...command: readonly string[]): Promise<string> {
+    return await this.print(["exec", name, ...command]);
+  }
+
+  /** Ends and removes a container. */
+  async remove(name: string): Promise<void> {
+    const removal = ["rm", "--force", "--time=0", name];
+    // The kernel takes a moment to give up the mounts of a user namespace that has ended, and Podman does not wait for it.
+    for (let attempt = 0; attempt < 10; attempt++) {
+      const { status, stderr } = await this.invoke(removal);
+      if (status === 0) return;
+      if (!stderr.includes("device or resource busy")) break;
+      await sleep(200);
+    }
+    await this.print(removal);
+  }
+
+  /** Looks up one thing of a container. @param format - a Go template. */
+  async inspect(name: string, format: string): Promise<string> {
+    return await this.print(["inspect", `--format=${format}`, name]);
+  }
+
+  /** Waits until a container has printed a text. */
+  async waitForLog(name: string, text: string): Promise<void> {
+    let log = "";
+    for (const deadline = Date.now() + 20_000; Date.now() < deadline; await sleep(100)) {
+      log = await this.print(["logs", name]);
+      if (log.includes(text)) return;
+    }
+    throw new Error(`${name} did not print ${JSON.stringify(text)} within 20 s: ${log}`);
+  }
+
   /** Starts `podman` without waiting. */
   start(args: readonly string[], options?: CallOptions): RunningCommand {
     return this.scene.start(this.argv(args), options);
@@ -81,4 +120,9 @@ export class Podman {
 }
 
 /** What `runc` fails with under Podman where the machine does not let it. */
-export const machineReasons: readonly MachineReason[] = [];
+export const machineReasons: readonly MachineReason[] = [
+  {
+    evidence: /conmon was told of the kill/,
+    because: "conmon is not told of a kill for want of memory: the kernel's cgroup v1 gives no notice",
+  },
+];

@@ -11,11 +11,13 @@ export type { CgroupEvent } from "./events.ts";
 export {
   deleteIntelRdt,
   findResctrl,
+  hasIntelRdtResource,
   IntelRdtGroup,
   type IntelRdtOptions,
   type IntelRdtState,
   intelRdtStats,
   joinIntelRdt,
+  readSchemata,
   updateIntelRdt,
 } from "./intel-rdt/group.ts";
 export type { IntelRdtStats } from "./intel-rdt/stats.ts";

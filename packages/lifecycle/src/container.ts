@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
-import type { Cgroup, CgroupEvent, CgroupStats } from "@runlet/cgroups";
-import { cgroupFromState } from "@runlet/cgroups";
+import type { Cgroup, CgroupEvent } from "@runlet/cgroups";
+import { cgroupFromState, deleteIntelRdt, intelRdtStats } from "@runlet/cgroups";
 import { RunletError } from "@runlet/errors";
 import type { LinuxResources } from "@runlet/spec";
 import type { ChildProcess } from "@runlet/syscall";
@@ -12,7 +12,15 @@ import type { ExecOptions } from "./exec-options.ts";
 import type { ExecProcess } from "./exec-process.ts";
 import { type HookState, runPoststartHooks, runPoststopHooks } from "./hook-runner.ts";
 import { hostLayout } from "./host.ts";
-import type { ContainerState, ContainerStatus, ContainerStreams, ExitInfo, Warning } from "./options.ts";
+import type { SchemataUpdate } from "./intel-rdt.ts";
+import type {
+  ContainerState,
+  ContainerStats,
+  ContainerStatus,
+  ContainerStreams,
+  ExitInfo,
+  Warning,
+} from "./options.ts";
 import {
   type ControlledContainer,
   pauseProcesses,
@@ -218,23 +226,27 @@ export class Container implements AsyncDisposable {
   }
 
   /**
-   * Changes the limits that are given and no others.
+   * Changes the limits that are given and no others, all or none.
    *
+   * @param options.intelRdt - schemata of its class of service; a container that has none gets one.
    * @throws RunletError `ERR_RUNLET_STATE` when it has stopped; with the pointer of the field whose value is refused.
    */
-  async update(resources: LinuxResources): Promise<void> {
+  async update(resources: LinuxResources, options: { readonly intelRdt?: SchemataUpdate } = {}): Promise<void> {
     const record = this.#freshRecord();
     using _lock = await this.#directory.lock();
-    const updated = await updateLimits({ ...this.#controlled(record), record, resources });
-    this.#directory.write(updated);
-    this.#record = updated;
+    const write = (changed: StateRecord): void => {
+      this.#directory.write(changed);
+      this.#record = changed;
+    };
+    write(await updateLimits({ ...this.#controlled(record), record, resources, schemata: options.intelRdt, write }));
   }
 
   /** What it uses, in the shape of runc's `events --stats`. @throws RunletError `ERR_RUNLET_STATE` when it has stopped. */
-  async stats(): Promise<CgroupStats> {
+  async stats(): Promise<ContainerStats> {
     const record = this.#freshRecord();
     requireProcesses(this.#status(record));
-    return requireCgroup(record, this.#cgroupOf(record)).stats();
+    const stats = requireCgroup(record, this.#cgroupOf(record)).stats();
+    return { ...stats, intel_rdt: record.intelRdt === undefined ? {} : intelRdtStats(record.intelRdt) };
   }
 
   /** Yields what happens in its control group until that goes away or `signal` fires. */
@@ -275,6 +287,7 @@ export class Container implements AsyncDisposable {
     using _lock = await this.#directory.lock();
     await this.#end(record);
     await this.#cgroupOf(record)?.delete();
+    if (record.intelRdt !== undefined) deleteIntelRdt(record.intelRdt);
     await runPoststopHooks(record.config, this.#hookState(record, "stopped"), this.#warn);
   }
 

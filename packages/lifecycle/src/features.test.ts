@@ -1,3 +1,4 @@
+import { IntelRdtGroup } from "@runlet/cgroups";
 import { compile, type HostFacts, type Operation } from "@runlet/plan";
 import { compileSeccomp } from "@runlet/seccomp";
 import { defaultSpec, type Spec } from "@runlet/spec";
@@ -6,6 +7,7 @@ import { validateConfig, validateFeatures } from "@runlet/validator";
 import { describe, expect, test } from "vitest";
 import { selectAnnotations, warnOfAnnotations } from "./annotations.ts";
 import { features } from "./features.ts";
+import { compileIntelRdt } from "./intel-rdt.ts";
 
 const host: HostFacts = {
   kernel: { major: 6, minor: 18 },
@@ -177,9 +179,22 @@ test("what is enabled is carried out, and what is not is refused", () => {
     expect(enabled).toBe(true);
     expect(planOf(change).map((operation) => operation.op)).toContain(op);
   }
-  const takesIntelRdt = () => planOf((spec) => (spec.linux.intelRdt = { closID: "class" }));
-  if (linux.intelRdt?.enabled) expect(takesIntelRdt).not.toThrow();
-  else expect(takesIntelRdt).toThrow();
+});
+
+test("Resource Director Technology: schemata and monitoring", () => {
+  expect(linux.intelRdt).toEqual({ enabled: true, schemata: true, monitoring: true });
+  const change: Change = (spec) => (spec.linux.intelRdt = { schemata: ["L3:0=f"], enableMonitoring: true });
+  expect(() => planOf(change)).toThrow(expect.objectContaining({ pointer: "/linux/intelRdt" }));
+  const spec = structuredClone(defaultSpec()) as Parameters<Change>[0];
+  change(spec);
+  const group = new IntelRdtGroup({ id: "features", config: spec.linux.intelRdt ?? {}, mountPoint: "/sys/fs/resctrl" });
+  const options = { id: "features", bundleHostPath: "/bundle", cgroup: null, intelRdt: compileIntelRdt(group) };
+  const operations = compile(spec, host, options).phases.flatMap((phase) => phase.operations);
+  expect(operations.find(({ op }) => op === "createIntelRdtGroup")).toMatchObject({
+    hostPath: "/sys/fs/resctrl/features",
+    monitoringHostPath: "/sys/fs/resctrl/features/mon_groups/features",
+    writes: [{ from: "/linux/intelRdt/schemata/0", file: "schemata", value: "L3:0=f" }],
+  });
 });
 
 describe("annotations that can act", () => {

@@ -46,7 +46,7 @@ export function features(): Features {
       },
       apparmor: { enabled: true },
       selinux: { enabled: true },
-      intelRdt: { enabled: false, schemata: false, monitoring: false },
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
       memoryPolicy: { modes: [...memoryPolicyModeNames].sort(), flags: [...memoryPolicyFlagNames].sort() },
       mountExtensions: { idmap: { enabled: true } },
       netDevices: { enabled: true },

@@ -3,8 +3,10 @@ export { checkContainerId } from "./container-id.ts";
 export type { ExecOptions, ExecUser } from "./exec-options.ts";
 export { ExecProcess } from "./exec-process.ts";
 export { features } from "./features.ts";
+export type { SchemataUpdate } from "./intel-rdt.ts";
 export type {
   ContainerState,
+  ContainerStats,
   ContainerStatus,
   ContainerStreams,
   CreateOptions,

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import type { CgroupStats, IntelRdtStats } from "@runlet/cgroups";
 import type { Spec } from "@runlet/spec";
 
 /** Options of {@link Runtime}. */
@@ -80,6 +81,12 @@ export interface ContainerStreams {
 
 /** Where a container is in its life. @see runtime.md#state */
 export type ContainerStatus = "creating" | "created" | "running" | "paused" | "stopped";
+
+/** What a container has and uses, in the shape of runc's `events --stats`. */
+export interface ContainerStats extends CgroupStats {
+  /** Its class of service and monitoring group of resctrl; empty when it has none. */
+  readonly intel_rdt: IntelRdtStats;
+}
 
 /** What `state` and `list` print, keys in this order. */
 export interface ContainerState {

@@ -1,6 +1,7 @@
 import type { Cgroup } from "@runlet/cgroups";
 import { RunletError } from "@runlet/errors";
-import type { LinuxResources } from "@runlet/spec";
+import type { Linux, LinuxResources } from "@runlet/spec";
+import { changeSchemata, type SchemataUpdate } from "./intel-rdt.ts";
 import type { ContainerStatus } from "./options.ts";
 import type { StateRecord } from "./state-record.ts";
 
@@ -62,21 +63,38 @@ export async function resumeProcesses({ status, cgroup }: ControlledContainer): 
 export interface LimitUpdate extends ControlledContainer {
   readonly record: StateRecord;
   readonly resources: LinuxResources;
+  readonly schemata: SchemataUpdate | undefined;
+  /** Writes the record down, before a class of service that it names is made. */
+  readonly write: (record: StateRecord) => void;
 }
 
 /**
- * Changes the limits that are given and no others.
+ * Changes the limits that are given and no others, all or none.
  *
  * @returns the record with the new limits in its config.
  */
-export async function updateLimits({ record, status, cgroup, resources }: LimitUpdate): Promise<StateRecord> {
+export async function updateLimits(update: LimitUpdate): Promise<StateRecord> {
+  const { status, resources, schemata, write } = update;
   requireProcesses(status);
-  await cgroup().update(resources);
+  const cgroup = update.cgroup();
+  if (schemata === undefined) {
+    await cgroup.update(resources);
+    return withLimits(update.record, { resources });
+  }
+  const { record, undo } = await changeSchemata({ record: update.record, cgroup, schemata, write });
+  try {
+    await cgroup.update(resources);
+  } catch (error) {
+    undo();
+    throw error;
+  }
+  return withLimits(record, { resources, intelRdt: { ...record.config.linux?.intelRdt, ...schemata } });
+}
+
+function withLimits(record: StateRecord, change: Pick<Linux, "resources" | "intelRdt">): StateRecord {
   const { linux = {} } = record.config;
-  return {
-    ...record,
-    config: { ...record.config, linux: { ...linux, resources: merge(linux.resources ?? {}, resources) } },
-  };
+  const resources = merge(linux.resources ?? {}, change.resources ?? {});
+  return { ...record, config: { ...record.config, linux: { ...linux, ...change, resources } } };
 }
 
 /** Section by section, the new values over the old ones. */

@@ -12,6 +12,7 @@ import { stateOf, statusOf } from "./container-status.ts";
 import { abortedError, createContainer } from "./create.ts";
 import { delegatedLayout } from "./delegation.ts";
 import { hostFacts, hostLayout, isInUserNamespace, readUidMap } from "./host.ts";
+import { compileIntelRdt, intelRdtGroup } from "./intel-rdt.ts";
 import type { ContainerState, CreateOptions, RuntimeOptions, Warning } from "./options.ts";
 import { StateDirectory } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
@@ -63,7 +64,8 @@ export class Runtime {
     const actingAnnotations = selectAnnotations(loaded.spec, this.#options.allowedAnnotations ?? []);
     const { isRootless } = this;
     const warn = this.#warn;
-    const request = { id, loaded, plan, cgroup, actingAnnotations, options, directory, isRootless, warn };
+    const intelRdt = intelRdtGroup(id, loaded.spec);
+    const request = { id, loaded, plan, cgroup, intelRdt, actingAnnotations, options, directory, isRootless, warn };
     return await createContainer(request);
   }
 
@@ -151,6 +153,7 @@ export class Runtime {
       id,
       bundleHostPath,
       cgroup: cgroup === null ? null : compileCgroup(cgroup, spec),
+      intelRdt: compileIntelRdt(intelRdtGroup(id, spec)),
       noPivot,
       noNewKeyring,
       preserveFds,

@@ -1,4 +1,4 @@
-import type { CgroupState } from "@runlet/cgroups";
+import type { CgroupState, IntelRdtState } from "@runlet/cgroups";
 import type { Spec } from "@runlet/spec";
 import type { RecordedOperation } from "./failure.ts";
 
@@ -29,6 +29,8 @@ export interface StateRecord {
   readonly cgroup_paths: Readonly<Record<string, string>>;
   /** What it takes to go on with the control group; null when there is none. */
   readonly cgroup: CgroupState | null;
+  /** The groups of resctrl; left out when there are none. */
+  readonly intelRdt?: IntelRdtState;
   /** The operations from the start on, so that whoever starts can explain a failure. */
   readonly startOperations: { readonly firstIndex: number; readonly operations: readonly RecordedOperation[] };
   /** Whether the container has the session keyring of its creator; left out when it has its own. */

@@ -23,6 +23,6 @@ export {
 } from "./kernel.ts";
 export { mountOptionNames } from "./mount-options.ts";
 export * from "./operation.ts";
-export type { CompileCgroup, CompileOptions } from "./options.ts";
+export type { CompileCgroup, CompileIntelRdt, CompileOptions } from "./options.ts";
 export { type ExecAffinity, execAffinity, memoryPolicyFlagNames, memoryPolicyModeNames } from "./scheduling.ts";
 export { firstSyscalls, helperOperations, type SyscallPattern, syscallsOf } from "./syscalls.ts";

@@ -112,10 +112,23 @@ export class IntelRdtGroup {
 }
 
 /** Puts a process, or a thread, into the groups: what it starts is in them too. @throws RunletError `ERR_RUNLET_CGROUP` */
-export function joinIntelRdt({ intel_rdt_path: path, monitoringPath }: IntelRdtState, pid: number): void {
+export function joinIntelRdt(
+  { intel_rdt_path: path, monitoringPath }: Pick<IntelRdtState, "intel_rdt_path" | "monitoringPath">,
+  pid: number,
+): void {
   for (const group of monitoringPath === null ? [path] : [path, monitoringPath]) {
     writeLine(group, { from: intelRdtPointer, value: String(pid) }, "tasks");
   }
+}
+
+/** Whether the kernel allocates a resource on this processor: L3 cache, also apart for code and data, or memory bandwidth. */
+export function hasIntelRdtResource(mountPoint: string, resource: "L3" | "MB"): boolean {
+  return [resource, `${resource}CODE`].some((name) => existsSync(`${mountPoint}/info/${name}`));
+}
+
+/** The schemata of a container's class of service, line by line. */
+export function readSchemata({ intel_rdt_path: path }: IntelRdtState): string[] {
+  return readText(`${path}/schemata`).split("\n");
 }
 
 /**
@@ -123,12 +136,13 @@ export function joinIntelRdt({ intel_rdt_path: path, monitoringPath }: IntelRdtS
  *
  * @throws RunletError `ERR_RUNLET_CGROUP` with the pointer of the line.
  */
-export function updateIntelRdt({ intel_rdt_path: path }: IntelRdtState, schemata: Schemata): void {
-  const before = readText(`${path}/schemata`);
+export function updateIntelRdt(state: IntelRdtState, schemata: Schemata): void {
+  const { intel_rdt_path: path } = state;
+  const before = readSchemata(state);
   try {
     for (const line of schemaLines(schemata)) writeLine(path, line);
   } catch (error) {
-    writeValue(`${path}/schemata`, `${before}\n`);
+    for (const line of before) writeValue(`${path}/schemata`, `${line}\n`);
     throw error;
   }
 }

@@ -43,9 +43,9 @@ export async function run(invocation: Invocation<typeof eventsOptions, typeof co
   return 0;
 }
 
-/** A reading as runc prints it. What is not counted by control groups is there and empty, as it is in runc's. */
+/** A reading as runc prints it. What the host does not count is there and empty, as it is in runc's. */
 function formatReading(id: string, stats: Awaited<ReturnType<Container["stats"]>>): string {
-  return formatStats({ type: "stats", id, data: { ...stats, intel_rdt: {}, network_interfaces: null } });
+  return formatStats({ type: "stats", id, data: { ...stats, network_interfaces: null } });
 }
 
 /** Whether the container has stopped, or been deleted. */

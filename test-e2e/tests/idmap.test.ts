@@ -194,7 +194,13 @@ describe("a file system that is not bound", () => {
       { type: "tmpfs", source: "tmpfs", options: ["idmap", "mode=750", "nosuid", "noatime", "size=1m"] },
       mapUsers,
     );
-    const seen = await e2e.observe(bundle, "stat=/data", "write=/data/new:x", "stat=/data/new", "read=/proc/self/mountinfo");
+    const seen = await e2e.observe(
+      bundle,
+      "stat=/data",
+      "write=/data/new:x",
+      "stat=/data/new",
+      "read=/proc/self/mountinfo",
+    );
     expect(seen.of("stat=/data")).toMatchObject({ uid: 0, gid: 0, mode: 0o750 });
     expect(seen.of("write=/data/new:x")).toBe("ok");
     expect(seen.of("stat=/data/new")).toMatchObject({ uid: 0, gid: 0 });

@@ -255,6 +255,16 @@ describe("kill", () => {
     expect(new Observation(call.stdout()).of("trapped")).toBe(10);
   });
 
+  test("takes 0, by which it only says whether there is a process", async () => {
+    const { id } = await create("wait");
+    await e2e.runtime.succeed(["start", id]);
+    await e2e.runtime.succeed(["kill", id, "0"]);
+    expect((await e2e.runtime.state(id)).status).toBe("running");
+    await e2e.runtime.succeed(["kill", id, "KILL"]);
+    await e2e.runtime.waitForStatus(id, "stopped");
+    expect((await e2e.runtime.invoke(["kill", id, "0"])).status).toBe(1);
+  });
+
   test("reaches a container that is created and not started", async () => {
     const { id } = await create("wait");
     await e2e.runtime.succeed(["kill", id, "KILL"]);

@@ -11,8 +11,8 @@ export async function openRuntime(invocation: Pick<Invocation, "globals" | "log"
     cgroupManager: globals["cgroup-manager"] ?? (globals["systemd-cgroup"] ? "systemd" : "cgroupfs"),
     rootless: globals.rootless,
     allowedAnnotations: globals["allow-annotation"],
-    onWarning: ({ pointer, message }) =>
-      log.warn(pointer === undefined ? message : `config.json ${pointer}: ${message}`),
+    onWarning: ({ pointer, document = "config.json", message }) =>
+      log.warn(pointer === undefined ? message : `${document} ${pointer}: ${message}`),
   });
 }
 

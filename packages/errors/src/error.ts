@@ -7,6 +7,8 @@ const brand = Symbol.for("@runlet/errors.RunletError");
 export interface ErrorDetails {
   /** JSON Pointer (RFC 6901) of the config entry at fault, e.g. `/mounts/3`. */
   readonly pointer?: string | undefined;
+  /** What the pointer points into. Default `config.json`. */
+  readonly document?: string | undefined;
   /** The system call that failed, without its section: `mount`. */
   readonly syscall?: string | undefined;
   /** The kernel's name of the error number: `ENODEV`. */
@@ -28,6 +30,7 @@ export class RunletError extends Error {
   /** Stable code; see `errorCodes`. */
   readonly code: ErrorCode;
   readonly pointer: string | undefined;
+  readonly document: string | undefined;
   readonly syscall: string | undefined;
   readonly errno: string | undefined;
   readonly explanation: string | undefined;
@@ -44,6 +47,7 @@ export class RunletError extends Error {
     this.name = "RunletError";
     this.code = code;
     this.pointer = options.pointer;
+    this.document = options.document;
     this.syscall = options.syscall;
     this.errno = options.errno;
     this.explanation = options.explanation;

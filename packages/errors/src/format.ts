@@ -28,7 +28,8 @@ export function formatErrorLine(error: unknown): string {
 }
 
 function headline(error: RunletError): string {
-  return error.pointer === undefined ? error.message : `config.json ${error.pointer || "/"}: ${error.message}`;
+  const { pointer, document = "config.json", message } = error;
+  return pointer === undefined ? message : `${document} ${pointer || "/"}: ${message}`;
 }
 
 function systemCall(error: RunletError): string | undefined {

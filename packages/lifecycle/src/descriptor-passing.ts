@@ -25,15 +25,6 @@ function connectReceiver(hostPath: string, option: string): number {
   }
 }
 
-/** Sends one descriptor with a name as the message (SCM_RIGHTS), and closes the connection. The descriptor stays open. */
-function passDescriptor(connectionFd: number, name: string, fd: number): void {
-  try {
-    sendMessage(connectionFd, encoder.encode(name), [fd]);
-  } finally {
-    closeSync(connectionFd);
-  }
-}
-
 /** Connections to the sockets that receive a descriptor; what has received none is closed in the end. */
 export class Receivers implements Disposable {
   readonly #connections = new Map<string, number>();
@@ -47,12 +38,28 @@ export class Receivers implements Disposable {
     return this.#connections.has(option);
   }
 
-  /** Sends a descriptor, which stays the caller's, to whoever has connected for it. */
+  /**
+   * Sends a descriptor, which stays the caller's, with a name as the message (SCM_RIGHTS), and closes the connection. Where
+   * no socket was given nothing is sent.
+   *
+   * @throws RunletError `ERR_RUNLET_TERMINAL` when the receiver has gone away.
+   */
   pass(option: string, name: string, fd: number): void {
     const connectionFd = this.#connections.get(option);
     if (connectionFd === undefined) return;
     this.#connections.delete(option);
-    passDescriptor(connectionFd, name, fd);
+    try {
+      sendMessage(connectionFd, encoder.encode(name), [fd]);
+    } catch (cause) {
+      const details = cause instanceof SyscallError ? { syscall: cause.syscall, errno: cause.code } : {};
+      throw new RunletError("ERR_RUNLET_TERMINAL", `the ${option} was closed before it received its descriptor`, {
+        ...details,
+        hint: "the program that listens on it must keep the connection open until a message has come",
+        cause,
+      });
+    } finally {
+      closeSync(connectionFd);
+    }
   }
 
   [Symbol.dispose](): void {

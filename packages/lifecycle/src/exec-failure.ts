@@ -1,4 +1,4 @@
-import { errnoMessage, RunletError, SyscallError } from "@runlet/errors";
+import { errnoMessage, isRunletError, RunletError, SyscallError } from "@runlet/errors";
 import { diagnoseExecutable, RootDirectory } from "@runlet/rootfs";
 import type { Process } from "@runlet/spec";
 import type { Report } from "./message.ts";
@@ -26,4 +26,23 @@ export function explainExec(process: Process | undefined, report: Report, rootFd
   } finally {
     root.close();
   }
+}
+
+/**
+ * Where in the process of `exec` an entry is that a pointer into a config names: it comes from an option, a file or the
+ * container's config.
+ */
+export function locationInProcess(pointer: string): { readonly pointer: string; readonly document?: string } {
+  const parent = "/process";
+  return pointer.startsWith(`${parent}/`)
+    ? { pointer: pointer.slice(parent.length), document: "process" }
+    : { pointer };
+}
+
+/** An error of `exec` with its location, {@link locationInProcess}. */
+export function aboutProcess(error: unknown): unknown {
+  if (!isRunletError(error) || error.pointer === undefined) return error;
+  const { code, message, syscall, errno, explanation, hint, details, cause } = error;
+  const facts = { syscall, errno, explanation, hint, details, cause };
+  return new RunletError(code, message, { ...facts, ...locationInProcess(error.pointer) });
 }

@@ -6,7 +6,7 @@ import type { Process } from "@runlet/spec";
 import { viewContainer } from "./container-view.ts";
 import { Receivers } from "./descriptor-passing.ts";
 import { openExecCgroup } from "./exec-cgroup.ts";
-import { explainExec } from "./exec-failure.ts";
+import { aboutProcess, explainExec, locationInProcess } from "./exec-failure.ts";
 import type { ExecOptions } from "./exec-options.ts";
 import { ExecProcess } from "./exec-process.ts";
 import { processOf } from "./exec-request.ts";
@@ -45,6 +45,14 @@ export interface ExecRequest {
  * @throws RunletError; nothing is left behind then.
  */
 export async function execProcess(request: ExecRequest): Promise<ExecProcess> {
+  try {
+    return await runProcess(request);
+  } catch (error) {
+    throw aboutProcess(error);
+  }
+}
+
+async function runProcess(request: ExecRequest): Promise<ExecProcess> {
   const { record, options, warn } = request;
   options.signal?.throwIfAborted();
   checkStatus(request);
@@ -67,7 +75,7 @@ export async function execProcess(request: ExecRequest): Promise<ExecProcess> {
     noNewKeyring: record.noNewKeyring ?? false,
     preserveFds,
   });
-  for (const warning of plan.warnings ?? []) warn(warning);
+  for (const warning of plan.warnings ?? []) warn({ ...warning, ...locationInProcess(warning.pointer) });
   const stdio = openStandardDescriptors(process.terminal === true ? "null" : (options.stdio ?? "pipe"));
   try {
     await using driver = await drive({ request, process, plan, stdio, cgroup });
@@ -190,7 +198,7 @@ function explainFailure(plan: Plan, process: Process, report: Report): RunletErr
   for (const fd of others) closeSync(fd);
   if (report.call === "execve" && rootFd !== undefined) return explainExec(process, report, rootFd);
   if (rootFd !== undefined) closeSync(rootFd);
-  return failureInPlan(plan, report);
+  return failureInPlan(plan, report, { isExec: true });
 }
 
 function explainClone(cause: SyscallError): RunletError {

@@ -20,6 +20,8 @@ interface Failure {
   readonly report: Report;
   /** The operation itself, where the plan is at hand. */
   readonly operation: Operation | undefined;
+  /** Whether it is a process of `exec`, which has more sources than the config. Default false. */
+  readonly isExec?: boolean;
 }
 
 /** Says what a failed operation was for, what its error means, and what to do about it. */
@@ -74,7 +76,7 @@ export function explainFailure(failure: Failure): Explanation {
       return explainSysctl(subject, report);
     case "setWorkingDirectory":
       return {
-        message: `chdir to cwd (${quote(subject)}) set in config.json failed: ${errnoMessage(report.errno)}`,
+        message: `chdir to cwd (${quote(subject)})${failure.isExec ? "" : " set in config.json"} failed: ${errnoMessage(report.errno)}`,
         hint: is(report, "ELOOP")
           ? "the working directory leads through a link of procfs or in a circle: name a directory of the container"
           : "it must be a directory of the container that its user may enter",

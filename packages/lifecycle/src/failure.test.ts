@@ -1,6 +1,7 @@
 import { formatError } from "@runlet/errors";
 import type { Operation, Plan } from "@runlet/plan";
 import { describe, expect, it } from "vitest";
+import { aboutProcess } from "./exec-failure.ts";
 import { failureInPlan } from "./failure.ts";
 import type { Report } from "./message.ts";
 
@@ -83,6 +84,18 @@ describe("failureInPlan", () => {
   it("does not call an implied operation a field of the config", () => {
     const text = explain({ op: "newSession", from: "spec:runtime.md#lifecycle" }, { call: "setsid", errno: 1 });
     expect(text).toBe("new session failed: operation not permitted\n  setsid(2): EPERM — operation not permitted");
+  });
+
+  it("does not call what exec was told a field of the config", () => {
+    const cwd: Operation = { op: "setWorkingDirectory", containerPath: "/gone", create: false, from: "/process/cwd" };
+    const report = { kind: "failed", index: 0, errno: 2, value: 0, call: "chdir", text: "", fds: [] } as const;
+    const plan: Plan = { version: 1, descriptors: [], phases: [{ name: "inNamespaces", operations: [cwd] }] };
+    expect(formatError(failureInPlan(plan, report))).toMatch(
+      /^config\.json \/process\/cwd: chdir to cwd \("\/gone"\) set in config\.json failed: no such file or directory\n/,
+    );
+    expect(formatError(aboutProcess(failureInPlan(plan, report, { isExec: true })))).toMatch(
+      /^process \/cwd: chdir to cwd \("\/gone"\) failed: no such file or directory\n/,
+    );
   });
 
   it("takes a plan that the helper does not understand for a mismatch of versions", () => {

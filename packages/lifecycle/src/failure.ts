@@ -95,10 +95,10 @@ const codes: Partial<Record<Operation["op"], ErrorCode>> = {
 };
 
 /** Turns a report of the helper into an error that says which entry of the config asked for what. */
-export function failureInPlan(plan: Plan, report: Report): RunletError {
+export function failureInPlan(plan: Plan, report: Report, { isExec = false } = {}): RunletError {
   const operation = operationAt(plan, report.index);
   if (operation === undefined) return bugOf(report);
-  const failure = failureOf(recordOperation(operation), report, operation);
+  const failure = failureOf(recordOperation(operation), report, { operation, isExec });
   if (!isFiltered(plan, report.index) || failure.syscall === undefined || failure.hint !== undefined) return failure;
   const { code, message, pointer, syscall, errno, explanation, details } = failure;
   return new RunletError(code, message, { pointer, syscall, errno, explanation, details, hint: filterHint });
@@ -115,9 +115,13 @@ function isFiltered(plan: Plan, index: number): boolean {
 }
 
 /** The same for an operation that was recorded when the container was created. */
-export function failureOf(recorded: RecordedOperation, report: Report, operation?: Operation): RunletError {
+export function failureOf(
+  recorded: RecordedOperation,
+  report: Report,
+  { operation, isExec = false }: { readonly operation?: Operation; readonly isExec?: boolean } = {},
+): RunletError {
   if (report.call === "plan") return bugOf(report);
-  const { message, explanation, hint, ...blamed } = explainFailure({ recorded, report, operation });
+  const { message, explanation, hint, ...blamed } = explainFailure({ recorded, report, operation, isExec });
   const pointer = blamed.pointer ?? (recorded.from.startsWith("/") ? recorded.from : undefined);
   const isSyscall = /^[a-z_0-9]+$/.test(report.call) && report.call !== "find" && report.call !== "hook";
   return new RunletError(codes[recorded.op] ?? "ERR_RUNLET_PROCESS", message, {

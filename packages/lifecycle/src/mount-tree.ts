@@ -103,7 +103,7 @@ function explainFilesystem(
     value: 0,
     fds: [],
   } as const;
-  return failureOf(recordOperation(operation), report, operation);
+  return failureOf(recordOperation(operation), report, { operation });
 }
 
 /** Why the kernel refused a file system, where it says so: lines that begin with `e `. @see fsopen(2) */

@@ -24,6 +24,8 @@ export interface Warning {
   readonly message: string;
   /** JSON Pointer of the config entry. */
   readonly pointer?: string;
+  /** What the pointer points into. Default `config.json`. */
+  readonly document?: string;
   /** Line of the config entry in its file, from 1. */
   readonly line?: number;
   /** Column of the config entry, from 1. */

@@ -40,7 +40,8 @@ const SIGRTMIN = 34;
 const SIGRTMAX = 64;
 
 /**
- * @param signal - a number from 1 to 64, or a name with or without `SIG` in any case, also `RTMIN+n` and `RTMAX-n`.
+ * @param signal - a number from 0 to 64, or a name with or without `SIG` in any case, also `RTMIN+n` and `RTMAX-n`. 0 is no
+ *   signal: kill(2) only looks whether there is a process.
  * @returns the signal's number.
  * @throws RunletError `ERR_RUNLET_INVALID_SIGNAL`.
  */
@@ -48,7 +49,7 @@ export function signalNumber(signal: string | number): number {
   const text = String(signal).trim();
   if (/^\d+$/.test(text)) {
     const number = Number(text);
-    if (number >= 1 && number <= SIGRTMAX) return number;
+    if (number <= SIGRTMAX) return number;
     throw unknownSignal(text);
   }
   const upper = text.toUpperCase();
@@ -66,7 +67,7 @@ export function signalNumber(signal: string | number): number {
 
 function unknownSignal(text: string): RunletError {
   return new RunletError("ERR_RUNLET_INVALID_SIGNAL", `unknown signal ${quote(text)}`, {
-    hint: "give a name like TERM or SIGTERM, or a number from 1 to 64",
+    hint: "give a name like TERM or SIGTERM, or a number from 0 to 64",
   });
 }
 

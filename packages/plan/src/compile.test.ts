@@ -34,7 +34,7 @@ test("the smallest config, whole", () => {
         name: "inNamespaces",
         operations: [
           { op: "newSession", from: "spec:runtime.md#lifecycle" },
-          { op: "joinSessionKeyring", name: "_ses.box", from: "spec:runtime.md#lifecycle" },
+          { op: "joinSessionKeyring", name: "_ses.box", grantSearch: true, from: "spec:runtime.md#lifecycle" },
           {
             op: "setRootPropagation",
             propagation: ["MS_SLAVE", "MS_REC"],

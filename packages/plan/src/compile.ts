@@ -123,6 +123,7 @@ function sessionKeyring(context: Context): Operation[] {
   const keyring: Operation = {
     op: "joinSessionKeyring",
     name: `_ses.${context.options.id}`,
+    grantSearch: true,
     from: specRules.lifecycle,
   };
   return [...keyLabelOperations(context), keyring];

@@ -71,7 +71,7 @@ const describers: Describers = {
   setSysctl: ({ name, value }) => `${word(name)}=${word(value)}`,
   bringUpLoopback: () => "lo",
   setOomScoreAdj: ({ value }) => String(value),
-  joinSessionKeyring: ({ name }) => word(name),
+  joinSessionKeyring: ({ name, grantSearch }) => join(word(name), grantSearch && "searchable"),
   newSession: () => "",
   raiseRlimit: ({ name, hard }) => `${name} ${limit(hard)}`,
   setRlimit: ({ name, soft, hard }) => `${name} ${limit(soft)}:${limit(hard)}`,

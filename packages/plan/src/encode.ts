@@ -136,7 +136,7 @@ const fieldEncoders: { readonly [Name in HelperOperationName]: FieldEncoder<Name
   setSysctl: (writer, { path, value }) => writer.text(path).text(value),
   bringUpLoopback: () => {},
   setOomScoreAdj: (writer, { value }) => writer.u32(value),
-  joinSessionKeyring: (writer, { name }) => writer.text(name),
+  joinSessionKeyring: (writer, { name, grantSearch }) => writer.text(name).u32(grantSearch ? 1 : 0),
   newSession: () => {},
   raiseRlimit: (writer, { name, resource, hard }) => writer.u32(resource).u64(hard).text(name),
   setRlimit: (writer, { name, resource, soft, hard }) => writer.u32(resource).u64(soft).u64(hard).text(name),

@@ -201,5 +201,5 @@ function joinRoot(context: Context, { pid, rootIdentities: identities }: Compile
 
 function keyringOperations({ options }: Context): Operation[] {
   if (options.noNewKeyring) return [];
-  return [{ op: "joinSessionKeyring", name: `_ses.${options.id}`, from: specRules.lifecycle }];
+  return [{ op: "joinSessionKeyring", name: `_ses.${options.id}`, grantSearch: false, from: specRules.lifecycle }];
 }

@@ -19,7 +19,7 @@ beforeClone
 inNamespaces
   raiseRlimit               init    RLIMIT_NOFILE 1024                                            /process/rlimits/0
   newSession                init                                                                  spec:runtime.md#lifecycle
-  joinSessionKeyring        init    _ses.box                                                      spec:runtime.md#lifecycle
+  joinSessionKeyring        init    _ses.box, searchable                                          spec:runtime.md#lifecycle
   unshare                   init    cgroup                                                        /linux/namespaces/5
   bringUpLoopback           init    lo                                                            /linux/namespaces/1
   setRootPropagation        init    rslave                                                        spec:config-linux.md#rootfs-mount-propagation

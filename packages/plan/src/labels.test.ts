@@ -20,8 +20,10 @@ test("no keyring, no label for it", () => {
   expect(operationsOf(plan, "setLabel").map(({ attribute }) => attribute)).toEqual(["exec"]);
 });
 
-test("the keyring has the container's id", () => {
-  expect(operationsOf(planOf(), "joinSessionKeyring")[0]?.name).toBe("_ses.box");
+test("the keyring has the container's id, and can be found by it", () => {
+  expect(operationsOf(planOf(), "joinSessionKeyring")).toEqual([
+    { op: "joinSessionKeyring", name: "_ses.box", grantSearch: true, from: "spec:runtime.md#lifecycle" },
+  ]);
 });
 
 test.each([

@@ -10,10 +10,12 @@ export interface SetOomScoreAdj extends Base {
   readonly value: number;
 }
 
-/** `joinSessionKeyring`: a new session keyring, keyctl(2). */
+/** `joinSessionKeyring`: the session keyring of a name, which is made where there is none, keyctl(2). */
 export interface JoinSessionKeyring extends Base {
   readonly op: "joinSessionKeyring";
   readonly name: string;
+  /** Whether its owner is allowed to search it, without which nobody can join it by its name. */
+  readonly grantSearch: boolean;
 }
 
 /** `newSession`: setsid(2). */

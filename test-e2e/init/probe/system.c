@@ -169,6 +169,17 @@ static void session_keyring(char *operand) {
   }
 }
 
+/* The session keyring's serial number, which no other has. */
+static void session_keyring_id(char *operand) {
+  (void)operand;
+  long id = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0);
+  if (id < 0) {
+    json_errno();
+  } else {
+    json_number(id);
+  }
+}
+
 /* syscall=NUMBER[,ARGUMENT...]: the result, or the errno. */
 static void system_call(char *operand) {
   long arguments[7] = {0};
@@ -216,6 +227,7 @@ const struct verb system_verbs[] = {{"interfaces", interfaces},
                                     {"personality", execution_domain},
                                     {"memoryPolicy", memory_policy},
                                     {"sessionKeyring", session_keyring},
+                                    {"sessionKeyringId", session_keyring_id},
                                     {"syscall", system_call},
                                     {"call32", system_call_32},
                                     {"unshare", leave_namespaces},

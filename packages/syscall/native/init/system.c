@@ -50,14 +50,21 @@ result set_oom_score_adj(struct init *init, struct cursor *fields) {
   return 0;
 }
 
-/* A keyring of the session's own, which the container's user can search but not change the rights of (keyrings(7)). */
+/* What the kernel gives a new session keyring: all to whoever possesses it; view, read and link to its owner, keyctl(2). */
+#define SESSION_KEYRING_RIGHTS 0x3f130000
+#define OWNER_SEARCH 0x00080000
+
+/* A keyring of the session's own. Only what its owner can search is found by name: what joins the container later. */
 result join_session_keyring(struct init *init, struct cursor *fields) {
   const char *name = read_text(fields);
+  bool grant_search = read_u32(fields) != 0;
   CHECK_FIELDS(init, fields);
   result keyring = KERNEL(keyctl, KEYCTL_JOIN_SESSION_KEYRING, name, 0, 0, 0);
   /* A kernel without keyrings, or a sandbox that forbids them: there is nothing to keep from the container then. */
   if (keyring == -ENOSYS || keyring == -EPERM) return 0;
   TRY(init, "keyctl", name, keyring);
+  if (grant_search)
+    TRY(init, "keyctl", name, KERNEL(keyctl, KEYCTL_SETPERM, keyring, SESSION_KEYRING_RIGHTS | OWNER_SEARCH, 0, 0));
   return 0;
 }
 

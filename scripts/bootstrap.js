@@ -62,7 +62,7 @@ switch (command) {
     prepare();
     if (args.length > 0)
       process.exit(
-        run(process.execPath, [join(root, "packages/cli/dist/main.js"), ...args], {
+        run(process.execPath, [join(root, "packages/cli/dist/bin/runlet.js"), ...args], {
           cwd: process.env.INIT_CWD ?? root,
           tolerate: true,
         }).status ?? 1,

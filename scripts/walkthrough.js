@@ -16,7 +16,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const repository = dirname(dirname(fileURLToPath(import.meta.url)));
-const main = join(repository, "packages/cli/dist/main.js");
+const main = join(repository, "packages/cli/dist/bin/runlet.js");
 const directory = mkdtempSync(join(tmpdir(), "runlet-walkthrough-"));
 const root = join(directory, "state");
 const rootless = process.getuid() !== 0;

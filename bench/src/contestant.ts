@@ -60,7 +60,7 @@ export function findContestants(scene: Scene, only: string): { contestants: Cont
 
   const standalone = join(repository, "dist/runlet");
   add("runlet, standalone", missing(standalone), () => command("runlet, standalone", [standalone], scene));
-  const npm = join(repository, "packages/cli/dist/main.js");
+  const npm = join(repository, "packages/cli/dist/bin/runlet.js");
   add("runlet, npm", missing(npm), () => command("runlet, npm", [process.execPath, npm], scene));
   for (const peer of ["crun", "runc"]) {
     add(peer, findProgram(peer) === undefined ? "not on the PATH" : undefined, () => command(peer, [peer], scene));

@@ -53,7 +53,7 @@ function findManager(name: string): CgroupManager {
 
 function findTarget(runtime: string): Target {
   if (runtime === "runlet")
-    return { name: "runlet", argv: [process.execPath, join(repository, "packages/cli/dist/main.js")] };
+    return { name: "runlet", argv: [process.execPath, join(repository, "packages/cli/dist/bin/runlet.js")] };
   if (runtime === "runc") return { name: "runc", argv: ["runc"] };
   // crun refuses a hybrid layout: it is run where the cgroup v2 part of one cannot be seen.
   if (runtime === "crun") {

@@ -7,7 +7,9 @@ import { runProgram } from "./program.ts";
 function programName(): string {
   const path = process.versions.bun === undefined ? (process.argv[1] ?? "") : process.argv0;
   const name = path.slice(path.lastIndexOf("/") + 1);
-  return name === "" || name === "main.js" || name === "node" || name === "bun" ? "runlet" : name;
+  return name === "" || name === "main.js" || name === "runlet.js" || name === "node" || name === "bun"
+    ? "runlet"
+    : name;
 }
 
 function openLog(hostPath: string): (text: string) => void {

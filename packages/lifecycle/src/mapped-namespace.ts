@@ -1,13 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import { CLONE_NEW, type Descriptor } from "@runlet/plan";
-import {
-  SOCK_SEQPACKET,
-  sendSignal,
-  socketpair,
-  startHelper,
-  waitPidfd,
-  waitReadable,
-} from "@runlet/syscall";
+import { SOCK_SEQPACKET, sendSignal, socketpair, startHelper, waitPidfd, waitReadable } from "@runlet/syscall";
 import { writeIdMappings } from "./id-mapping.ts";
 
 const SIGKILL = 9;

@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 
 /** Name of the addon beside the standalone executable. */
 const besideExecutable = "runlet.node";
@@ -48,8 +47,10 @@ function isStandalone(): boolean {
   return Bun?.isStandaloneExecutable ?? Bun?.main?.startsWith("/$bunfs/") ?? false;
 }
 
+/** By the package's name, and not by this file's place: the npm command has it in a bundle of another package's. */
 function packageCandidates(): string[] {
-  const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+  const { createRequire } = process.getBuiltinModule("node:module");
+  const packageRoot = dirname(createRequire(import.meta.url).resolve("@runlet/syscall/package.json"));
   return [
     join(packageRoot, "build", "Release", "runlet.node"),
     join(packageRoot, "prebuilds", `linux-${process.arch}`, "@runlet+syscall.node"),

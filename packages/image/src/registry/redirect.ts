@@ -1,0 +1,69 @@
+import { quote, RunletError } from "@runlet/errors";
+import type { HttpClient, HttpRequest, HttpResponse } from "./http-client.ts";
+import { drainBody } from "./limited-body.ts";
+import { isAllowedReferral } from "./plain-http.ts";
+
+/** The most redirects that are followed. */
+const redirectLimit = 10;
+
+const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/** What {@link sendFollowing} needs beside the request. */
+export interface FollowOptions {
+  /** Value of the Authorization header: sent to the server of the request, and never to another. */
+  readonly authorization: string | undefined;
+  readonly plainHttpHosts: ReadonlySet<string>;
+}
+
+/**
+ * Sends a request and follows redirects. Authorization goes only to the origin (scheme, host and port) of the first
+ * address; TLS is never left.
+ *
+ * @throws RunletError `ERR_RUNLET_REGISTRY` for a loop, a malformed address or one that may not be talked to; and what
+ *   `HttpClient.send` throws.
+ */
+export async function sendFollowing(
+  client: HttpClient,
+  request: HttpRequest,
+  { authorization, plainHttpHosts }: FollowOptions,
+): Promise<HttpResponse> {
+  const { origin } = request.url;
+  let { url } = request;
+  for (let count = 0; count <= redirectLimit; count++) {
+    const isHome = url.origin === origin && authorization !== undefined;
+    const headers = isHome ? { ...request.headers, authorization } : request.headers;
+    const response = await client.send({ ...request, url, headers });
+    if (!redirectStatuses.has(response.status)) return response;
+    const location = response.header("location");
+    // 303 and, of an upload, 301 and 302 ask for another method: no registry means that.
+    const isFollowed = request.method === "GET" || request.method === "HEAD" || response.status >= 307;
+    if (location === undefined || !isFollowed || isStream(request)) return response;
+    await drainBody(response);
+    url = resolveLocation(location, url, plainHttpHosts);
+  }
+  throw new RunletError(
+    "ERR_RUNLET_REGISTRY",
+    `${quote(request.url.host)} redirects more than ${redirectLimit} times from ${quote(request.url.pathname)}`,
+  );
+}
+
+/**
+ * The address in a Location header.
+ *
+ * @param base - address that gave it.
+ * @throws RunletError `ERR_RUNLET_REGISTRY` where it is no address, or one that may not be talked to.
+ */
+export function resolveLocation(location: string, base: URL, plainHttpHosts: ReadonlySet<string>): URL {
+  const from = `${quote(base.host)} redirects to ${quote(location)}`;
+  if (!URL.canParse(location, base.href)) throw new RunletError("ERR_RUNLET_REGISTRY", `${from}, which is no address`);
+  const url = new URL(location, base);
+  if (!isAllowedReferral({ url, base }, plainHttpHosts)) {
+    throw new RunletError("ERR_RUNLET_REGISTRY", `${from}, which is not protected by TLS`);
+  }
+  return url;
+}
+
+/** A stream cannot be sent a second time. */
+function isStream({ body }: HttpRequest): boolean {
+  return body !== undefined && !(body instanceof Uint8Array);
+}

@@ -35,6 +35,7 @@ export class Daemon {
     const script = 'echo $$ > "$1"; shift; exec "$@"';
     const argv = ["sh", "-c", script, "sh", this.#pidPath, ...this.#argv];
     const running = this.#scene.start(argv, { env: this.#env, timeoutMs: foreverMs });
+    if (this.#running === undefined) this.#scene.beforeClose(() => this.stop());
     this.#running = running;
     let hasEnded = false;
     void running.ended.then(() => {
@@ -49,12 +50,8 @@ export class Daemon {
 
   /** Ends it with SIGTERM and waits until it is gone. */
   async stop(): Promise<void> {
-    await this.#scene.succeed(["kill", readFileSync(this.#pidPath, "utf8").trim()]);
+    // It may have ended by itself, which is seen below.
+    await this.#scene.run(["kill", readFileSync(this.#pidPath, "utf8").trim()]);
     await this.#running?.ended;
-  }
-
-  /** What it has written to standard error. */
-  log(): string {
-    return this.#running?.stderr() ?? "";
   }
 }

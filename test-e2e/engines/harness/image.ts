@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { probePath } from "../../harness/programs.ts";
 
@@ -22,7 +22,9 @@ export function makeImageArchive(directory: string): string {
   const root = join(directory, "image");
   for (const name of ["bin", "etc", "proc", "sys", "dev", "root", "home/visitor", "var/log"])
     mkdirSync(join(root, name), { recursive: true });
-  mkdirSync(join(root, "tmp"), { mode: 0o1777 });
+  mkdirSync(join(root, "tmp"));
+  // The umask does not count here.
+  chmodSync(join(root, "tmp"), 0o1777);
   copyFileSync(busyboxPath, join(root, "bin/busybox"));
   copyFileSync(probePath, join(root, "probe"));
   for (const name of execFileSync(busyboxPath, ["--list"], { encoding: "utf8" }).trim().split("\n"))

@@ -52,6 +52,7 @@ export class Scene {
   readonly #pid: number;
   readonly #options: SceneOptions;
   readonly #cgroupsBefore: ReadonlySet<string>;
+  readonly #farewells: (() => Promise<void>)[] = [];
   #calls = 0;
 
   private constructor(given: { directory: string; holder: ChildProcess; pid: number; options: SceneOptions }) {
@@ -152,12 +153,18 @@ export class Scene {
     return ["nsenter", `--target=${this.#pid}`, "--mount", "--net", ...pid, `--wdns=${cwd}`, "--", ...argv];
   }
 
+  /** Has something done before the scene closes, the last first: such as ending what would miss its files. */
+  beforeClose(farewell: () => Promise<void>): void {
+    this.#farewells.unshift(farewell);
+  }
+
   /**
    * Ends all that runs in the scene and removes it.
    *
    * @throws when control groups are left that cannot be removed: a process outlived the scene.
    */
   async close(): Promise<void> {
+    for (const farewell of this.#farewells) await farewell();
     const ended = new Promise((fulfil) => this.#holder.once("exit", fulfil));
     this.#holder.stdin?.end();
     await ended;

@@ -54,6 +54,8 @@ export interface SchemataChange {
   readonly schemata: SchemataUpdate;
   /** Writes the record down, before a class of service that it names is made. */
   readonly write: (record: StateRecord) => void;
+  /** Host path of resctrl, for a container without a class of its own; null when it is not mounted. Default: looked up. */
+  readonly mountPoint?: string | null;
 }
 
 /** The record with the class of service, and the way back. */
@@ -68,8 +70,10 @@ export interface ChangedSchemata {
  * @throws RunletError `ERR_RUNLET_UNSUPPORTED` where the processor or the kernel does not have it, `ERR_RUNLET_CGROUP` with the
  *   pointer of the field; the container is as it was then.
  */
-export async function changeSchemata({ record, cgroup, schemata, write }: SchemataChange): Promise<ChangedSchemata> {
-  const mountPoint = record.intelRdt?.mountPoint ?? findResctrl();
+export async function changeSchemata(change: SchemataChange): Promise<ChangedSchemata> {
+  const { record, cgroup, schemata, write } = change;
+  const mountPoint =
+    record.intelRdt?.mountPoint ?? (change.mountPoint === undefined ? findResctrl() : change.mountPoint);
   requireResources(mountPoint, schemata);
   if (record.intelRdt !== undefined) {
     const { intelRdt } = record;

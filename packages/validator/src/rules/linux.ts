@@ -118,7 +118,9 @@ export const linuxRules: readonly Rule[] = [
     spec: "config-linux.md#intelrdt",
     check({ linux }, report) {
       const closID = linux?.intelRdt?.closID;
-      if (closID === undefined || (closID !== "." && closID !== ".." && !/[/\n]/.test(closID))) return;
+      // "/" is the default class.
+      if (closID === undefined || closID === "/") return;
+      if (closID !== "." && closID !== ".." && !/[/\n]/.test(closID)) return;
       report({ at: ["linux", "intelRdt", "closID"], message: `${quote(closID)} is not the name of a directory` });
     },
   },

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import type { CgroupStats, IntelRdtStats } from "@runlet/cgroups";
 import type { Spec } from "@runlet/spec";
+import type { ImageProvider } from "./image-provider.ts";
 
 /** Options of {@link Runtime}. */
 export interface RuntimeOptions {
@@ -15,6 +16,8 @@ export interface RuntimeOptions {
   readonly rootless?: boolean | "auto";
   /** Names of annotations that may act; a name that ends in `.` stands for all that begin with it. Default none. */
   readonly allowedAnnotations?: readonly string[];
+  /** Where images come from, for containers that are created from one. Default: nowhere. */
+  readonly images?: ImageProvider;
   /** Receives what is worth saying and no error: an unknown field, something that does not hold. Default: nothing. */
   readonly onWarning?: (warning: Warning) => void;
 }
@@ -46,6 +49,8 @@ export interface CreateOptions {
   readonly config?: Spec;
   /** Path of the config file, instead of `config.json` in the bundle. */
   readonly configPath?: string;
+  /** Whether the bundle is the container's, and is removed with it. Default false. */
+  readonly ownsBundle?: boolean;
   /** Default `pipe`. Not used with a terminal. */
   readonly stdio?: Stdio;
   /** Path of a Unix socket that receives the terminal's main end (SCM_RIGHTS), for a config with `process.terminal`. */

@@ -54,7 +54,7 @@ const tree = fc.array(fc.tuple(path, content), { maxLength: 8 }).map((entries) =
     if (!clashes) files[at] = text;
   }
   return files as Files;
-}, 60_000);
+});
 
 test("a tree and the layer of its changes make the changed tree", async () => {
   await fc.assert(

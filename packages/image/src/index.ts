@@ -1,8 +1,12 @@
+export { type CopyRequest, type CopyResult, copyImage } from "./copy.ts";
 export { type Change, type ChangeKind, type CompareOptions, listChanges } from "./diff/changes.ts";
 export { type FileOwner, type LayerOptions, writeLayer } from "./diff/layer.ts";
 export type { Tree } from "./diff/merged-directory.ts";
+export { type ContainerFiles, MergedTree } from "./layers/merged-tree.ts";
+export { LayoutSource } from "./layout/layout-source.ts";
+export { formatPlatform, hostPlatform, parsePlatform } from "./platform.ts";
 export { formatReference, parseReference, type Reference, shortenReference } from "./reference.ts";
-export { ImageStore, type OpenStoreOptions } from "./store/image-store.ts";
+export { type CollectOptions, ImageStore, type OpenStoreOptions } from "./store/image-store.ts";
 export type {
   BlobUsage,
   CollectionResult,

@@ -1,0 +1,254 @@
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { isRunletError, quote, RunletError } from "@runlet/errors";
+import { removeTree, unpackArchive } from "@runlet/rootfs";
+import type { Digest } from "@runlet/spec";
+import { atFlags, readDirectory } from "@runlet/syscall";
+import { parseDigest, sizeOf } from "../digest.ts";
+import type { BlobDirectory } from "../store/blob-directory.ts";
+import { damagedBlob, missingBlob } from "../store/blob-directory.ts";
+import { flushDirectory, replaceFile } from "../store/durable-file.ts";
+import { lockPath } from "../store/file-lock.ts";
+import { hasCode, storeError } from "../store/store-error.ts";
+import type { ImageLayer, UnpackedLayer, UnpackImageOptions } from "../store/stored-image.ts";
+import { completeImpliedDirectories } from "./implied-directories.ts";
+import { formatLayerRecord, type LayerRecord, readLayerRecord } from "./layer-record.ts";
+import { Slots } from "./slots.ts";
+
+/** Decompression runs on threads of the pool, making files on one for each layer; reading archives on the caller's. */
+const parallelUnpacks = 3;
+const treeName = "tree";
+const recordName = "layer.json";
+const failuresOfTheHost = new Set(["ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE", "ENOMEM"]);
+
+interface Batch {
+  readonly options: UnpackImageOptions;
+  readonly signal: AbortSignal;
+  readonly slots: Slots;
+}
+
+/**
+ * Layers as directories in overlayfs's form, each below the chain id of it and those under it. A layer gets its place when it
+ * is whole; before, it lies in a directory of its own, which is also the lock that keeps two unpackings of it apart.
+ */
+export class LayerDirectory {
+  readonly #layersHostPath: string;
+  readonly #stagingHostPath: string;
+  readonly #blobs: BlobDirectory;
+  readonly #isPrivileged: boolean;
+
+  /** @param options.isPrivileged - whether owners, devices and `trusted` attributes can be made. */
+  constructor(options: {
+    layersHostPath: string;
+    stagingHostPath: string;
+    blobs: BlobDirectory;
+    isPrivileged: boolean;
+  }) {
+    this.#layersHostPath = options.layersHostPath;
+    this.#stagingHostPath = options.stagingHostPath;
+    this.#blobs = options.blobs;
+    this.#isPrivileged = options.isPrivileged;
+  }
+
+  #pathOf(chainId: Digest): string {
+    const { algorithm, hex } = parseDigest(chainId);
+    return join(this.#layersHostPath, algorithm, hex);
+  }
+
+  /** Where the tree of an unpacked layer lies, or would lie. */
+  treeOf(chainId: Digest): string {
+    return join(this.#pathOf(chainId), treeName);
+  }
+
+  /** Whether a layer is unpacked. */
+  has(chainId: Digest): boolean {
+    return existsSync(this.#pathOf(chainId));
+  }
+
+  /** Chain ids of all unpacked layers. @throws RunletError `ERR_RUNLET_STORE` */
+  list(): Digest[] {
+    return namesIn(this.#layersHostPath).flatMap((algorithm) =>
+      namesIn(join(this.#layersHostPath, algorithm)).map((hex) => `${algorithm}:${hex}`),
+    );
+  }
+
+  /** What is known of an unpacked layer; undefined if there is none. */
+  record(chainId: Digest): LayerRecord | undefined {
+    return readLayerRecord(join(this.#pathOf(chainId), recordName));
+  }
+
+  /** The directory of a layer with all that belongs to it. */
+  directoryOf(chainId: Digest): string {
+    return this.#pathOf(chainId);
+  }
+
+  /**
+   * Removes a layer; none is fine. It leaves its place in one step.
+   *
+   * @throws RunletError `ERR_RUNLET_STORE`
+   */
+  remove(chainId: Digest): void {
+    const { algorithm, hex } = parseDigest(chainId);
+    const doomed = join(this.#stagingHostPath, `removed-${algorithm}-${hex}`);
+    try {
+      mkdirSync(this.#stagingHostPath, { recursive: true, mode: 0o700 });
+      removeHostTree(doomed);
+      renameSync(this.#pathOf(chainId), doomed);
+      removeHostTree(doomed);
+    } catch (error) {
+      if (!hasCode(error, "ENOENT")) throw storeError(`remove the layer ${chainId}`, error);
+    }
+  }
+
+  /**
+   * Unpacks what is not unpacked yet, several layers at once.
+   *
+   * @param layers - of one image, the base first.
+   * @throws RunletError `ERR_RUNLET_IMAGE` for a layer that is damaged, hostile or not what the configuration says;
+   *   `ERR_RUNLET_STORE`; `ERR_RUNLET_ABORTED`.
+   */
+  async unpack(layers: readonly ImageLayer[], options: UnpackImageOptions): Promise<UnpackedLayer[]> {
+    const abort = new AbortController();
+    const forward = () => abort.abort(options.signal?.reason);
+    if (options.signal?.aborted === true) forward();
+    options.signal?.addEventListener("abort", forward, { once: true });
+    const batch: Batch = { options, signal: abort.signal, slots: new Slots(parallelUnpacks) };
+    const failures: unknown[] = [];
+    let below = Promise.resolve();
+    const all = layers.map((layer, index) => {
+      below = this.#unpackLayer(batch, { layer, under: layers.slice(0, index), below }).catch((error: unknown) => {
+        failures.push(error);
+        abort.abort(error);
+        throw error;
+      });
+      return below;
+    });
+    await Promise.allSettled(all);
+    options.signal?.removeEventListener("abort", forward);
+    if (failures.length > 0) throw failures[0];
+    return layers.map((layer) => ({ ...layer, hostPath: this.treeOf(layer.chainId) }));
+  }
+
+  async #unpackLayer(
+    batch: Batch,
+    job: { layer: ImageLayer; under: readonly ImageLayer[]; below: Promise<void> },
+  ): Promise<void> {
+    const { layer, under, below } = job;
+    const { chainId, descriptor, diffId } = layer;
+    const { signal } = batch;
+    const size = sizeOf(descriptor);
+    const present = () =>
+      batch.options.onProgress?.({ step: "present", digest: chainId, doneBytes: size, totalBytes: size });
+    if (this.has(chainId)) {
+      present();
+      return below;
+    }
+    const { algorithm, hex } = parseDigest(chainId);
+    const staging = join(this.#stagingHostPath, `${algorithm}-${hex}`);
+    const fd = await this.#lockStaging(staging, chainId, signal);
+    try {
+      if (this.has(chainId)) {
+        rmdirSync(staging);
+        present();
+        return await below;
+      }
+      clearDirectory(fd);
+      const tree = join(staging, treeName);
+      mkdirSync(tree, { mode: 0o755 });
+      const directories = await batch.slots.run(() => this.#unpackArchive(batch, layer, tree));
+      // What lies below may still be on its way, here or in another process.
+      await below;
+      const lowerHostPaths = under.map((lower) => this.treeOf(lower.chainId));
+      completeImpliedDirectories({ treeHostPath: tree, directories, lowerHostPaths });
+      await replaceFile(join(staging, recordName), formatLayerRecord({ diffId, parent: under.at(-1)?.chainId }));
+      const target = this.#pathOf(chainId);
+      mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+      renameSync(staging, target);
+      await flushDirectory(dirname(target));
+    } catch (error) {
+      removeHostTree(staging);
+      throw storeError(`unpack the layer ${diffId}`, error);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #lockStaging(staging: string, chainId: Digest, signal: AbortSignal): Promise<number> {
+    const open = () => {
+      try {
+        mkdirSync(staging, { recursive: true, mode: 0o700 });
+        return openSync(staging, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+      } catch (error) {
+        throw storeError(`unpack the layer ${chainId}`, error);
+      }
+    };
+    return lockPath(staging, open, { subject: `the layer ${chainId}`, signal });
+  }
+
+  async #unpackArchive(batch: Batch, layer: ImageLayer, tree: string): Promise<readonly Buffer[]> {
+    const { descriptor, diffId, chainId } = layer;
+    const { limits, onProgress } = batch.options;
+    const totalBytes = sizeOf(descriptor);
+    if (!this.#blobs.has(descriptor)) throw missingBlob(descriptor.digest);
+    try {
+      const { impliedDirectories } = await unpackArchive({
+        rootHostPath: tree,
+        source: this.#blobs.pathOf(descriptor.digest),
+        contentDigest: diffId,
+        whiteouts: "overlay",
+        opaqueXattr: this.#isPrivileged ? "trusted.overlay.opaque" : "user.overlay.opaque",
+        owner: this.#isPrivileged ? "archive" : "caller",
+        devices: this.#isPrivileged ? "create" : "skip",
+        signal: batch.signal,
+        onRead: (doneBytes) => onProgress?.({ step: "unpack", digest: chainId, doneBytes, totalBytes }),
+        ...(limits === undefined ? {} : { limits }),
+      });
+      return impliedDirectories;
+    } catch (error) {
+      throw await this.#explain(error, layer);
+    }
+  }
+
+  /** Whose fault it is that a layer does not unpack: the host's, the store's, or the image's. */
+  async #explain(error: unknown, { descriptor, diffId }: ImageLayer): Promise<unknown> {
+    if (!isRunletError(error) || error.code !== "ERR_RUNLET_ARCHIVE") return error;
+    const { syscall, errno, explanation, hint, details } = error;
+    if (errno !== undefined && failuresOfTheHost.has(errno))
+      return new RunletError("ERR_RUNLET_STORE", `cannot unpack the layer ${diffId}: ${error.message}`, {
+        syscall,
+        errno,
+        hint,
+        cause: error,
+      });
+    if (!(await this.#blobs.isIntact(descriptor.digest))) {
+      this.#blobs.remove(descriptor.digest);
+      return damagedBlob(descriptor.digest, error);
+    }
+    return new RunletError("ERR_RUNLET_IMAGE", `layer ${quote(descriptor.digest)}: ${error.message}`, {
+      syscall,
+      errno,
+      explanation,
+      hint: hint ?? "the image itself is at fault: try another version of it",
+      details,
+      cause: error,
+    });
+  }
+}
+
+/** Removes a tree of the store, whatever its files are called. None is fine. */
+export function removeHostTree(hostPath: string): void {
+  removeTree({ dirFd: atFlags.AT_FDCWD, path: hostPath });
+}
+
+function clearDirectory(fd: number): void {
+  for (const { name } of readDirectory(fd)) removeTree({ dirFd: fd, path: name });
+}
+
+function namesIn(hostPath: string): string[] {
+  try {
+    return readdirSync(hostPath);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return [];
+    throw storeError("list the store's layers", error);
+  }
+}

@@ -1,0 +1,216 @@
+import { closeSync, readSync } from "node:fs";
+import { quote, RunletError } from "@runlet/errors";
+import {
+  atFlags,
+  closeFd,
+  type FileStatus,
+  fgetxattr,
+  fileTypes,
+  fstat,
+  lstatIfExists,
+  openat,
+  openFlags,
+  readlinkat,
+} from "@runlet/syscall";
+import { hasCode } from "../store/store-error.ts";
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = openFlags;
+const directoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+/** As the kernel has it (MAXSYMLINKS). */
+const maxLinks = 40;
+const slash = 0x2f;
+
+/** Files of a container, as its processes would find them. */
+export interface ContainerFiles {
+  /**
+   * Reads a regular file, links followed inside the root.
+   *
+   * @param limitBytes - a larger file is refused.
+   * @returns undefined if there is none, or something else.
+   */
+  readFileIfExists(containerPath: string, limitBytes: number): Buffer | undefined;
+}
+
+/** One directory of the merged tree: what each layer has of it, the upper ones first. */
+type Level = readonly number[];
+
+type Found =
+  | { readonly kind: "directory"; readonly level: Level }
+  | { readonly kind: "other"; readonly status: FileStatus; readonly dirFd: number; readonly name: Buffer };
+
+/**
+ * Unpacked layers seen as one tree, without a mount: whiteouts and opaque directories hide as overlayfs would have it. Walks
+ * by descriptor, one component at a time; a link is followed with this tree's root for `/`, never out of it.
+ */
+export class MergedTree implements ContainerFiles, Disposable {
+  readonly #root: Level;
+
+  private constructor(root: Level) {
+    this.#root = root;
+  }
+
+  /**
+   * @param hostPaths - directories of the layers, the base first.
+   * @throws SyscallError
+   */
+  static open(hostPaths: readonly string[]): MergedTree {
+    const opened: number[] = [];
+    try {
+      for (const path of hostPaths.toReversed())
+        opened.push(openat({ dirFd: atFlags.AT_FDCWD, path, flags: O_RDONLY | O_DIRECTORY }));
+    } catch (error) {
+      closeLevel(opened);
+      throw error;
+    }
+    return new MergedTree(opened);
+  }
+
+  [Symbol.dispose](): void {
+    closeLevel(this.#root);
+  }
+
+  readFileIfExists(containerPath: string, limitBytes: number): Buffer | undefined {
+    return this.#walk(Buffer.from(containerPath), { followsLinks: true }, (found) => {
+      if (found.kind !== "other" || (found.status.mode & fileTypes.S_IFMT) !== fileTypes.S_IFREG) return undefined;
+      const fd = openat({
+        dirFd: found.dirFd,
+        path: found.name,
+        flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+      });
+      return readAndClose(fd, { containerPath, limitBytes });
+    });
+  }
+
+  /**
+   * Opens the uppermost layer's directory of a path whose components are all directories, none of them a link.
+   *
+   * @param path - bytes, relative to the root; empty for the root.
+   * @param use - gets a descriptor that is closed afterwards.
+   * @returns undefined if there is no such directory.
+   */
+  withDirectory<Result>(path: Buffer, use: (fd: number) => Result): Result | undefined {
+    return this.#walk(path, { followsLinks: false }, (found) => {
+      const fd = found.kind === "directory" ? found.level[0] : undefined;
+      return fd === undefined ? undefined : use(fd);
+    });
+  }
+
+  #walk<Result>(
+    path: Buffer,
+    options: { followsLinks: boolean },
+    use: (found: Found) => Result | undefined,
+  ): Result | undefined {
+    const stack: Level[] = [this.#root];
+    const top = () => stack[stack.length - 1] ?? this.#root;
+    const pop = () => {
+      if (stack.length > 1) closeLevel(stack.pop() ?? []);
+    };
+    try {
+      const pending = split(path);
+      let links = 0;
+      for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
+        if (name.equals(Buffer.from(".."))) {
+          pop();
+          continue;
+        }
+        const found = lookUp(top(), name);
+        if (found === undefined) return undefined;
+        if (found.kind === "directory") {
+          stack.push(found.level);
+          continue;
+        }
+        if (options.followsLinks && (found.status.mode & fileTypes.S_IFMT) === fileTypes.S_IFLNK) {
+          if (++links > maxLinks) return undefined;
+          const target = readlinkat({ dirFd: found.dirFd, path: found.name });
+          if (target[0] === slash) while (stack.length > 1) pop();
+          pending.unshift(...split(target));
+          continue;
+        }
+        return pending.length > 0 ? undefined : use(found);
+      }
+      return use({ kind: "directory", level: top() });
+    } finally {
+      while (stack.length > 1) pop();
+    }
+  }
+}
+
+/** Finds a name in a directory of the merged tree. A directory that is found is the caller's to close. */
+function lookUp(level: Level, name: Buffer): Found | undefined {
+  const directories: number[] = [];
+  try {
+    for (const dirFd of level) {
+      const status = lstatIfExists({ dirFd, path: name });
+      if (status === undefined) continue;
+      const type = status.mode & fileTypes.S_IFMT;
+      if (type === fileTypes.S_IFDIR) {
+        const fd = openat({ dirFd, path: name, flags: directoryFlags });
+        directories.push(fd);
+        if (isOpaque(fd)) break;
+        continue;
+      }
+      const isWhiteout = type === fileTypes.S_IFCHR && status.rdevMajor === 0 && status.rdevMinor === 0;
+      if (directories.length === 0 && !isWhiteout) return { kind: "other", status, dirFd, name };
+      break;
+    }
+  } catch (error) {
+    closeLevel(directories);
+    throw error;
+  }
+  return directories.length === 0 ? undefined : { kind: "directory", level: directories };
+}
+
+function isOpaque(fd: number): boolean {
+  return ["trusted.overlay.opaque", "user.overlay.opaque"].some((name) => {
+    try {
+      return fgetxattr(fd, name)?.toString() === "y";
+    } catch (error) {
+      // File systems without extended attributes have none that are opaque.
+      if (hasCode(error, "EOPNOTSUPP")) return false;
+      throw error;
+    }
+  });
+}
+
+function closeLevel(level: Level): void {
+  for (const fd of level) closeFd(fd);
+}
+
+function split(path: Buffer): Buffer[] {
+  const components: Buffer[] = [];
+  for (let start = 0; start <= path.length; ) {
+    const found = path.indexOf(slash, start);
+    const end = found < 0 ? path.length : found;
+    const component = path.subarray(start, end);
+    if (component.length > 0 && !component.equals(Buffer.from("."))) components.push(component);
+    start = end + 1;
+  }
+  return components;
+}
+
+/**
+ * Reads a whole file from its descriptor, which is closed.
+ *
+ * @throws RunletError `ERR_RUNLET_IMAGE` if it is larger than the limit.
+ */
+export function readAndClose(fd: number, options: { containerPath: string; limitBytes: number }): Buffer {
+  const { containerPath, limitBytes } = options;
+  try {
+    const { sizeBytes } = fstat(fd);
+    if (sizeBytes > limitBytes)
+      throw new RunletError(
+        "ERR_RUNLET_IMAGE",
+        `${quote(containerPath)} in the image has ${sizeBytes} bytes, more than ${limitBytes}`,
+      );
+    const bytes = Buffer.alloc(sizeBytes);
+    let done = 0;
+    while (done < sizeBytes) {
+      const count = readSync(fd, bytes, done, sizeBytes - done, done);
+      if (count === 0) break;
+      done += count;
+    }
+    return bytes.subarray(0, done);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,158 @@
+import { closeSync, constants, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isRunletError, quote, RunletError } from "@runlet/errors";
+import { type Compression, decompress, detectCompression } from "@runlet/rootfs";
+import { type ArchiveEntry, ArchiveReader, blockBytes } from "@runlet/tar";
+import type { ReadOptions } from "../transfer.ts";
+import { type FileTree, missingFile, readError, readRange } from "./file-tree.ts";
+
+/** Files of more entries are no archives of images. */
+const maxEntries = 100_000;
+/** Longer chains of links nobody writes. */
+const maxLinks = 8;
+
+type Node =
+  | { readonly kind: "file"; readonly start: number; readonly sizeBytes: number }
+  | { readonly kind: "link"; readonly target: string };
+
+/**
+ * The files of a tar archive, read where they lie. A compressed archive is decompressed to a nameless file first, as its
+ * files are not read in the order in which they lie.
+ */
+export class ArchiveTree implements FileTree {
+  readonly name: string;
+  readonly #fd: number;
+  readonly #nodes: ReadonlyMap<string, Node>;
+
+  private constructor(options: { name: string; fd: number; nodes: ReadonlyMap<string, Node> }) {
+    this.name = options.name;
+    this.#fd = options.fd;
+    this.#nodes = options.nodes;
+  }
+
+  /**
+   * Opens an archive: plain, or compressed by gzip, zstd or xz.
+   *
+   * @throws RunletError `ERR_RUNLET_IMAGE` if there is none, or it is damaged.
+   */
+  static async open(hostPath: string): Promise<ArchiveTree> {
+    let fd: number | undefined;
+    try {
+      fd = openSync(hostPath, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+      if (!fstatSync(fd).isFile())
+        throw new RunletError("ERR_RUNLET_IMAGE", `${quote(hostPath)} is no regular file`, {
+          hint: "write what comes from a pipe to a file first",
+        });
+      if (compressionOf(fd) !== "none") {
+        const compressedFd = fd;
+        fd = undefined;
+        fd = await spool(compressedFd);
+      }
+      return new ArchiveTree({ name: hostPath, fd, nodes: await readNodes(fd) });
+    } catch (error) {
+      if (fd !== undefined) closeSync(fd);
+      if (!isRunletError(error) || error.code !== "ERR_RUNLET_ARCHIVE") throw readError(hostPath, error);
+      const { explanation, hint, details } = error;
+      throw new RunletError("ERR_RUNLET_IMAGE", `cannot read ${quote(hostPath)}: ${error.message}`, {
+        explanation,
+        hint,
+        details,
+        cause: error,
+      });
+    }
+  }
+
+  sizeIfExists(path: string): number | undefined {
+    return this.#find(path)?.sizeBytes;
+  }
+
+  async *stream(path: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    const node = this.#find(path);
+    if (node === undefined) throw missingFile(this.name, path);
+    const { offsetBytes = 0, signal } = options;
+    try {
+      yield* readRange(this.#fd, { start: node.start + offsetBytes, end: node.start + node.sizeBytes, signal });
+    } catch (error) {
+      throw readError(this.name, error);
+    }
+  }
+
+  #find(path: string): Extract<Node, { kind: "file" }> | undefined {
+    let node = this.#nodes.get(normalize(path));
+    for (let links = 0; node?.kind === "link" && links < maxLinks; links++) node = this.#nodes.get(node.target);
+    return node?.kind === "file" ? node : undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    closeSync(this.#fd);
+  }
+}
+
+function compressionOf(fd: number): Compression {
+  const head = Buffer.alloc(6);
+  return detectCompression(head.subarray(0, readSync(fd, head, 0, head.length, 0)));
+}
+
+/** Decompresses into a file without a name. The descriptor that is given is closed, the one that is returned the caller's. */
+async function spool(compressedFd: number): Promise<number> {
+  const directory = mkdtempSync(join(tmpdir(), "runlet-image-"));
+  const path = join(directory, "archive.tar");
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+    rmSync(directory, { recursive: true });
+    let position = 0;
+    for await (const chunk of decompress(readRange(compressedFd, { start: 0, end: fstatSync(compressedFd).size }))) {
+      for (let done = 0; done < chunk.length; )
+        done += writeSync(fd, chunk, done, chunk.length - done, position + done);
+      position += chunk.length;
+    }
+    return fd;
+  } catch (error) {
+    if (fd !== undefined) closeSync(fd);
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  } finally {
+    closeSync(compressedFd);
+  }
+}
+
+async function readNodes(fd: number): Promise<ReadonlyMap<string, Node>> {
+  const nodes = new Map<string, Node>();
+  const reader = new ArchiveReader({
+    entry: (entry) => {
+      const path = normalize(entry.path.toString());
+      const node = nodeOf(entry, path);
+      if (node === undefined) nodes.delete(path);
+      else nodes.set(path, node);
+      if (nodes.size > maxEntries)
+        throw new RunletError("ERR_RUNLET_IMAGE", `the archive has more than ${maxEntries} entries`);
+    },
+    data: () => {},
+    end: () => {},
+  });
+  for await (const chunk of readRange(fd, { start: 0, end: fstatSync(fd).size })) reader.push(chunk);
+  reader.finish();
+  return nodes;
+}
+
+function nodeOf(entry: ArchiveEntry, path: string): Node | undefined {
+  const { type, sizeBytes, archiveOffset, dataRanges, linkTarget } = entry;
+  if (type === "file" && dataRanges === undefined)
+    return { kind: "file", start: archiveOffset + blockBytes, sizeBytes };
+  if (type === "hard-link") return { kind: "link", target: normalize(linkTarget.toString()) };
+  // Docker writes a layer that several images share once, and links to it.
+  if (type === "symbolic-link") return { kind: "link", target: normalize(`${path}/../${linkTarget}`) };
+  return undefined;
+}
+
+/** A path inside an archive, without what leads nowhere; `..` at the root stays there. */
+function normalize(path: string): string {
+  const components: string[] = [];
+  for (const component of path.split("/")) {
+    if (component === "..") components.pop();
+    else if (component !== "" && component !== ".") components.push(component);
+  }
+  return components.join("/");
+}

@@ -29,6 +29,18 @@ shift 2
 exec "$@"
 `;
 
+/** A hierarchy stays without a mount as long as a group of it is not quite gone: then it takes another mount to remove it. */
+const removeHierarchy = `
+for attempt in $(seq 100); do
+  grep -q ":name=$2:" /proc/self/cgroup || exit 0
+  mount -t cgroup -o "none,name=$2" "$2" "$1"
+  find "$1" -mindepth 1 -depth -type d -exec rmdir {} +
+  umount "$1"
+  sleep 0.02
+done
+exit 1
+`;
+
 /** A host with a resctrl file system, as far as one without the processor for it can show; nobody else sees it. */
 export class FakeResctrl implements Disposable {
   /** Where it is mounted, in the namespace of the commands. */
@@ -109,9 +121,18 @@ export class FakeResctrl implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // With the namespace goes the mount; a hierarchy with groups would stay without one.
-    const removeGroups = 'find "$1" -mindepth 1 -depth -type d -exec rmdir {} + 2> /dev/null; true';
-    execFileSync("sh", ["-c", removeGroups, "sh", this.path()], { stdio: "ignore" });
-    this.#holder.stdin?.end();
+    // With the namespace goes the mount.
+    this.#holder.kill("SIGKILL");
+    execFileSync("unshare", [
+      "--mount",
+      "--propagation",
+      "private",
+      "sh",
+      "-c",
+      removeHierarchy,
+      "sh",
+      this.mountPoint,
+      this.#suite.tag,
+    ]);
   }
 }

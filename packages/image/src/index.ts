@@ -6,6 +6,13 @@ export { type ContainerFiles, MergedTree } from "./layers/merged-tree.ts";
 export { LayoutSource } from "./layout/layout-source.ts";
 export { formatPlatform, hostPlatform, parsePlatform } from "./platform.ts";
 export { formatReference, parseReference, type Reference, shortenReference } from "./reference.ts";
+export { type CredentialSource, fixedCredentials, storedCredentials } from "./registry/credential-store.ts";
+export type { Credentials } from "./registry/credentials.ts";
+export type { RegistryOptions } from "./registry/options.ts";
+export { pingRegistry } from "./registry/ping.ts";
+export { openRegistrySource } from "./registry/registry-source.ts";
+export { openRegistryTarget, type RegistryTargetOptions } from "./registry/registry-target.ts";
+export { listTags } from "./registry/tag-list.ts";
 export { type CollectOptions, ImageStore, type OpenStoreOptions } from "./store/image-store.ts";
 export type {
   BlobUsage,

@@ -5,7 +5,8 @@ import type { Credentials } from "./credentials.ts";
 import type { RegistryOptions } from "./options.ts";
 import { openRegistrySource } from "./registry-source.ts";
 
-const manifest = { schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", config: {}, layers: [] };
+const config = { mediaType: "application/vnd.oci.image.config.v1+json", digest: `sha256:${"0".repeat(64)}`, size: 2 };
+const manifest = { schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", config, layers: [] };
 const password: Credentials = { kind: "password", username: "jane", password: "s3cret:x" };
 
 let registry: FakeRegistry;

@@ -40,3 +40,8 @@ export function storedCredentials(
     return undefined;
   };
 }
+
+/** Credentials for one host, and none for any other. */
+export function fixedCredentials(host: string, credentials: Credentials): CredentialSource {
+  return (request) => Promise.resolve(request.host === host ? credentials : undefined);
+}

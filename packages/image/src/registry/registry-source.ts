@@ -1,11 +1,11 @@
 import { quote, RunletError } from "@runlet/errors";
 import type { Descriptor } from "@runlet/spec";
+import { acceptedManifestTypes } from "../media-types.ts";
 import type { ImageSource, ManifestContent, ReadOptions, RequestOptions } from "../transfer.ts";
 import { openBlob } from "./blob-download.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
 import { Endpoint } from "./endpoint.ts";
 import { readManifestAnswer } from "./manifest-answer.ts";
-import { acceptedManifestTypes } from "./manifest-type.ts";
 import { checkReference, type RegistryOptions, type RegistrySettings, readOptions } from "./options.ts";
 import { explainConnection, refusal } from "./registry-failure.ts";
 import { backoffMs, pause } from "./retry.ts";
@@ -43,7 +43,7 @@ class RegistrySource implements ImageSource {
         const response = await endpoint.send({
           method: "GET",
           target: `manifests/${reference}`,
-          headers: { accept: acceptedManifestTypes },
+          headers: { accept: acceptedManifestTypes.join(", ") },
           signal,
         });
         if (response.status === 200) return await readManifestAnswer(response, reference);

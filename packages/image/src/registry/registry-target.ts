@@ -1,10 +1,10 @@
 import { quote, RunletError } from "@runlet/errors";
 import type { Descriptor } from "@runlet/spec";
+import { acceptedManifestTypes, isIndexType, isManifestType } from "../media-types.ts";
 import type { ImageTarget, ManifestContent, OpenContent, RequestOptions } from "../transfer.ts";
 import { uploadBlob } from "./blob-upload.ts";
 import { Endpoint } from "./endpoint.ts";
 import { drainBody } from "./limited-body.ts";
-import { acceptedManifestTypes, isManifestType } from "./manifest-type.ts";
 import {
   checkReference,
   checkRepository,
@@ -60,7 +60,7 @@ class RegistryTarget implements ImageTarget {
     const context = this.#context({ descriptor, signal, what });
     return this.#explain(what, async () => {
       if (await this.#isPresent(context)) return true;
-      if (isManifestType(descriptor.mediaType)) return false;
+      if (isStoredAsManifest(descriptor)) return false;
       for (const repository of this.#options.mountFrom ?? []) {
         if (repository === this.#endpoint.repository) continue;
         const offer = await startUpload(context, repository);
@@ -122,12 +122,13 @@ class RegistryTarget implements ImageTarget {
     return { ...part, endpoint: this.#endpoint, scopes: this.#scopes };
   }
 
-  async #isPresent({ descriptor: { digest, mediaType }, signal, what }: UploadContext): Promise<boolean> {
-    const isManifest = isManifestType(mediaType);
+  async #isPresent({ descriptor, signal, what }: UploadContext): Promise<boolean> {
+    const { digest } = descriptor;
+    const isManifest = isStoredAsManifest(descriptor);
     const response = await this.#endpoint.send({
       method: "HEAD",
       target: `${isManifest ? "manifests" : "blobs"}/${digest}`,
-      headers: isManifest ? { accept: acceptedManifestTypes } : {},
+      headers: isManifest ? { accept: acceptedManifestTypes.join(", ") } : {},
       scopes: this.#scopes,
       signal,
     });
@@ -147,4 +148,9 @@ class RegistryTarget implements ImageTarget {
 
 function sameAlgorithm(left: string, right: string): boolean {
   return left.split(":", 1)[0] === right.split(":", 1)[0];
+}
+
+/** A registry keeps manifests apart from all other content. */
+function isStoredAsManifest({ mediaType }: Descriptor): boolean {
+  return isManifestType(mediaType) || isIndexType(mediaType);
 }

@@ -34,9 +34,18 @@ export class CallTable {
   readonly base: number;
   readonly #near: (CallTarget | undefined)[] = new Array<CallTarget | undefined>(nearCount).fill(undefined);
   readonly #far = new Map<number, CallTarget>();
+  /** How many of the near numbers have to be looked at. */
+  #nearEnd = 0;
 
   constructor(architecture: Architecture) {
     this.base = bases[architecture.table] ?? 0;
+  }
+
+  /** The highest number that a rule names; 0 if none does. */
+  get highest(): number {
+    let highest = this.#nearEnd === 0 ? 0 : this.base + this.#nearEnd - 1;
+    for (const number of this.#far.keys()) if (number > highest) highest = number;
+    return highest;
   }
 
   /** What is done with a call, or undefined if no rule names it. */
@@ -47,8 +56,11 @@ export class CallTable {
 
   set(number: number, target: CallTarget): void {
     const distance = number - this.base;
-    if (distance >= 0 && distance < nearCount) this.#near[distance] = target;
-    else this.#far.set(number, target);
+    if (distance < 0 || distance >= nearCount) this.#far.set(number, target);
+    else {
+      this.#near[distance] = target;
+      if (distance >= this.#nearEnd) this.#nearEnd = distance + 1;
+    }
   }
 
   /**
@@ -60,6 +72,7 @@ export class CallTable {
   setUnconditional(numbers: readonly number[], indexes: readonly number[], verdict: Verdict): void {
     const near = this.#near;
     const { base } = this;
+    let end = this.#nearEnd;
     for (let position = 0; position < indexes.length; position++) {
       const number = numbers[indexes[position] as number] as number;
       if (number < 0) continue;
@@ -67,9 +80,13 @@ export class CallTable {
       const isNear = distance >= 0 && distance < nearCount;
       const present = isNear ? near[distance] : this.#far.get(number);
       if (present !== undefined && !Array.isArray(present)) continue;
-      if (isNear) near[distance] = verdict;
-      else this.#far.set(number, verdict);
+      if (!isNear) this.#far.set(number, verdict);
+      else {
+        near[distance] = verdict;
+        if (distance >= end) end = distance + 1;
+      }
     }
+    this.#nearEnd = end;
   }
 
   /**
@@ -86,11 +103,13 @@ export class CallTable {
       last = target;
     };
     const near = this.#near;
-    for (let distance = 0; distance < nearCount; distance++) {
+    const end = this.#nearEnd;
+    for (let distance = 0; distance < end; distance++) {
       const call = near[distance];
       const target = call === undefined ? byDefault : Array.isArray(call) ? call : call.value;
       if (target !== last) add(base + distance, target);
     }
+    if (byDefault !== last) add(base + end, byDefault);
     for (const number of [...this.#far.keys()].sort((left, right) => left - right)) {
       const call = this.#far.get(number) as CallTarget;
       add(number, Array.isArray(call) ? call : call.value);

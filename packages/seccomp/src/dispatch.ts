@@ -75,7 +75,7 @@ function startOf({ architecture }: ArchitecturePolicy): number {
  * weigh together.
  */
 export function weighRanges(ranges: readonly Range[], policies: readonly ArchitecturePolicy[]): number[] {
-  const weights = new Array<number>(ranges.length).fill(1);
+  const weights = new Uint32Array(ranges.length).fill(1);
   for (const { architecture } of policies) {
     const numbers = readSyscallNumbers(architecture.table);
     for (const name of frequentCalls) {
@@ -86,7 +86,11 @@ export function weighRanges(ranges: readonly Range[], policies: readonly Archite
     }
   }
   const sums = [0];
-  for (const weight of weights) sums.push((sums[sums.length - 1] as number) + weight);
+  let sum = 0;
+  for (let index = 0; index < weights.length; index++) {
+    sum += weights[index] as number;
+    sums.push(sum);
+  }
   return sums;
 }
 

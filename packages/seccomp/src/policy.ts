@@ -59,10 +59,11 @@ export function resolvePolicy(profile: Profile): Policy {
     // libseccomp refuses a rule whose action is the default one; runc leaves such rules out.
     const isRedundant = rule.verdict.value === profile.defaultVerdict.value;
     for (const draft of drafts) {
-      noteHighest(draft, indexes);
-      if (!isRedundant) addEntry(draft, rule, indexes);
+      if (isRedundant) noteHighest(draft, indexes);
+      else addEntry(draft, rule, indexes);
     }
   }
+  for (const draft of drafts) draft.highestNamed = Math.max(draft.highestNamed, draft.calls.highest);
   return { architectures: drafts, warnings };
 }
 
@@ -106,6 +107,7 @@ function addShared(
   }
 }
 
+/** Takes the names of an entry that adds no rule for named. */
 function noteHighest(draft: Draft, indexes: readonly number[]): void {
   const { numbers, shared } = draft;
   let highest = draft.highestNamed;

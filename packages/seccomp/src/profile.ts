@@ -1,4 +1,4 @@
-import type { Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSyscall } from "@runlet/spec";
+import type { Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompFlag, LinuxSyscall } from "@runlet/spec";
 import {
   actionValues,
   flagValues,
@@ -74,7 +74,9 @@ function readArchitectures(profile: LinuxSeccomp, nativeArch: Arch): Architectur
   const native = architectures.get(nativeArch);
   if (native === undefined) throw new Error(`nativeArch ${nativeArch} is not an architecture of the specification`);
   const result = [native];
-  for (const [index, name] of (profile.architectures ?? []).entries()) {
+  const names = profile.architectures ?? [];
+  for (let index = 0; index < names.length; index++) {
+    const name = names[index] as Arch;
     const pointer = `${profilePointer}/architectures/${index}`;
     const architecture = architectures.get(name);
     if (architecture === undefined) {
@@ -92,7 +94,9 @@ function readArchitectures(profile: LinuxSeccomp, nativeArch: Arch): Architectur
 
 function readFlags(profile: LinuxSeccomp, listener: boolean): number {
   let flags = listener ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
-  for (const [index, flag] of (profile.flags ?? []).entries()) {
+  const names = profile.flags ?? [];
+  for (let index = 0; index < names.length; index++) {
+    const flag = names[index] as LinuxSeccompFlag;
     if (!Object.hasOwn(flagValues, flag)) {
       const pointer = `${profilePointer}/flags/${index}`;
       throw invalid(pointer, "unknown seccomp flag", { value: flag, known: Object.keys(flagValues) });

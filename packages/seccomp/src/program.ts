@@ -108,20 +108,21 @@ export class Program {
   #findLoads(order: readonly number[]): Uint8Array {
     const nodes = this.#nodes;
     const needsLoad = new Uint8Array(nodes.length);
-    const entered = new Array<Comparison | undefined>(nodes.length);
     needsLoad[order[order.length - 1] as number] = 1;
     for (let position = order.length - 1; position >= 0; position--) {
       const { comparison, whenTrue, whenFalse } = nodes[order[position] as number] as Node;
       if (comparison === undefined) continue;
-      for (const next of [whenTrue, whenFalse]) {
-        const wanted = (nodes[next] as Node).comparison;
-        if (wanted === undefined) continue;
-        entered[next] = comparison;
-        if (wanted.offset !== comparison.offset || wanted.mask !== comparison.mask) needsLoad[next] = 1;
-      }
+      if (isOtherWord(comparison, nodes[whenTrue])) needsLoad[whenTrue] = 1;
+      if (isOtherWord(comparison, nodes[whenFalse])) needsLoad[whenFalse] = 1;
     }
     return needsLoad;
   }
+}
+
+/** Whether a node looks at another word than a comparison has left in the accumulator. */
+function isOtherWord({ offset, mask }: Comparison, next: Node | undefined): boolean {
+  const wanted = next?.comparison;
+  return wanted !== undefined && (wanted.offset !== offset || wanted.mask !== mask);
 }
 
 /** Writes instructions from the last to the first, so that every target of a jump is there when the jump is written. */

@@ -56,6 +56,12 @@ export function listChanges(options: CompareOptions): Change[] {
   return changes;
 }
 
+/** Whether {@link listChanges} would list anything. @throws RunletError `ERR_RUNLET_ROOTFS` */
+export function hasChanges(options: CompareOptions): boolean {
+  for (const { kind, isMountPoint } of walkChanges(options)) if (kind !== "kept" && !isMountPoint) return true;
+  return false;
+}
+
 /** Leaves in a list of directories only those that a step lies below. */
 export function dropSiblings(pending: Step[], { containerPath }: Step): void {
   for (

@@ -1,0 +1,130 @@
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { quote, RunletError } from "@runlet/errors";
+import { removeTree } from "@runlet/rootfs";
+import { atFlags, tryLock } from "@runlet/syscall";
+import type { ImageStore } from "../store/image-store.ts";
+import { hasCode, storeError } from "../store/store-error.ts";
+import { currentBootId, readRecord } from "./instance-record.ts";
+
+const directoryName = "instances";
+const leasePrefix = "instance-";
+const longestName = 80;
+
+/** A directory for an instance that is being made: nobody takes it for a leftover as long as it is locked. */
+export interface NewInstance {
+  /** Its name among the store's instances. */
+  readonly name: string;
+  readonly bundleHostPath: string;
+  /** Ends the lock. */
+  unlock(): void;
+}
+
+/** Name of the lease that keeps what an instance needs. */
+export function leaseOf(name: string): string {
+  return `${leasePrefix}${name}`;
+}
+
+/** A name for an instance: that of the container, as far as it can be one of a lease, and something that no other has. */
+export function nameInstance(containerId: string): string {
+  const random = Math.floor(Math.random() * 2 ** 40)
+    .toString(16)
+    .padStart(10, "0");
+  return `${containerId.replace(/[^A-Za-z0-9_.-]/g, "_").slice(0, longestName)}.${random}`;
+}
+
+/** Makes and locks the directory of a new instance. @throws RunletError `ERR_RUNLET_STORE` */
+export function makeInstance(store: ImageStore, name: string): NewInstance {
+  const bundleHostPath = join(store.hostPath, directoryName, name);
+  let fd: number;
+  try {
+    mkdirSync(dirname(bundleHostPath), { recursive: true, mode: 0o700 });
+    mkdirSync(bundleHostPath, { mode: 0o700 });
+    fd = openSync(bundleHostPath, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    throw storeError(`make the instance ${quote(name)}`, error);
+  }
+  tryLock(fd);
+  let isLocked = true;
+  const unlock = () => {
+    if (isLocked) closeSync(fd);
+    isLocked = false;
+  };
+  return { name, bundleHostPath, unlock };
+}
+
+/**
+ * The store that an instance is of.
+ *
+ * @throws RunletError `ERR_RUNLET_USAGE` for a directory that is no instance.
+ */
+export function storePathOf(bundleHostPath: string): string {
+  const parent = dirname(resolve(bundleHostPath));
+  if (basename(parent) === directoryName) return dirname(parent);
+  throw new RunletError("ERR_RUNLET_USAGE", `${quote(bundleHostPath)} is no container of an image`, {
+    hint: "`runlet run --image` makes such containers",
+  });
+}
+
+/** Removes an instance and its lease; none is no error. @throws RunletError `ERR_RUNLET_USAGE`, `ERR_RUNLET_STORE` */
+export async function removeInstance(store: ImageStore, bundleHostPath: string): Promise<void> {
+  if (storePathOf(bundleHostPath) !== store.hostPath)
+    throw new RunletError("ERR_RUNLET_USAGE", `${quote(bundleHostPath)} is of another store than ${quote(store.name)}`);
+  try {
+    removeTree({ dirFd: atFlags.AT_FDCWD, path: bundleHostPath });
+  } catch (error) {
+    throw storeError(`remove the instance ${quote(basename(bundleHostPath))}`, error);
+  }
+  await store.release(leaseOf(basename(bundleHostPath)));
+}
+
+/**
+ * Removes what interrupted commands have left: instances that never became whole, those whose container is gone and that were
+ * made for nothing else or in this boot of the machine, and leases of instances that are gone. What a container of an earlier
+ * boot has written stays, as does all that somebody is working on.
+ *
+ * @returns names of the instances.
+ * @throws RunletError `ERR_RUNLET_STORE`
+ */
+export async function removeOrphanedInstances(store: ImageStore): Promise<string[]> {
+  const removed: string[] = [];
+  for (const name of instanceNames(store)) {
+    const bundleHostPath = join(store.hostPath, directoryName, name);
+    if (!isOrphaned(bundleHostPath)) continue;
+    await removeInstance(store, bundleHostPath);
+    removed.push(name);
+  }
+  // Whoever makes an instance holds the store until it has both a lease and a directory.
+  const leases = await store.leases();
+  const existing = new Set(instanceNames(store));
+  for (const { id } of leases)
+    if (id.startsWith(leasePrefix) && !existing.has(id.slice(leasePrefix.length))) await store.release(id);
+  return removed;
+}
+
+function instanceNames(store: ImageStore): string[] {
+  try {
+    return readdirSync(join(store.hostPath, directoryName)).sort();
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return [];
+    throw storeError("list the store's instances", error);
+  }
+}
+
+function isOrphaned(bundleHostPath: string): boolean {
+  let fd: number;
+  try {
+    fd = openSync(bundleHostPath, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch {
+    return false;
+  }
+  try {
+    if (!tryLock(fd)) return false;
+    if (!existsSync(join(bundleHostPath, "config.json"))) return true;
+    const record = readRecord(bundleHostPath);
+    if (record === undefined || existsSync(record.stateHostPath)) return record === undefined;
+    return record.isEphemeral || record.bootId === currentBootId();
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -23,6 +23,8 @@ const config = (socketPath: string) => `version = 2
   disable_apparmor = true
   # Without CAP_SYS_RESOURCE nobody can lower a sandbox's score.
   restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runlet]
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runlet.options]
@@ -33,6 +35,20 @@ const config = (socketPath: string) => `version = 2
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
       SystemdCgroup = ${usesSystemd}
 `;
+
+/** A network for pods: a bridge, and addresses from a range that only documentation uses. */
+const network = {
+  cniVersion: "0.4.0",
+  name: "pods",
+  plugins: [
+    {
+      type: "bridge",
+      bridge: "pods0",
+      isGateway: true,
+      ipam: { type: "host-local", ranges: [[{ subnet: "198.51.100.0/24" }]] },
+    },
+  ],
+};
 
 /** A scene in which containerd runs, has the image, and can be told of runlet. */
 export interface ContainerdScene {
@@ -54,6 +70,7 @@ export async function openContainerdScene(): Promise<ContainerdScene> {
     await installRunlet(scene);
     const socketPath = join(scene.directory, "containerd.sock");
     await scene.writeFile("/etc/containerd/config.toml", config(socketPath));
+    await scene.writeFile("/etc/cni/net.d/10-pods.conflist", JSON.stringify(network));
     const ctr = ["ctr", "--address", socketPath];
     const daemon = new Daemon({ scene, argv: ["containerd"], probe: [...ctr, "version"] });
     await daemon.start();

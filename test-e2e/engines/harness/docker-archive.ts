@@ -9,6 +9,7 @@ export const image = "localhost/machine:latest";
 
 /**
  * Writes the image of {@link makeImageArchive} with its configuration, as `docker save` would: containerd and Docker load it.
+ * What it runs by itself waits, so that it serves as the image of a pod's own container too.
  *
  * @param directory - where it is made; must exist.
  * @returns path of the archive.
@@ -21,7 +22,7 @@ export function makeDockerArchive(directory: string): string {
   const config = {
     architecture: process.arch === "arm64" ? "arm64" : "amd64",
     os: "linux",
-    config: { Env: ["PATH=/bin"], Cmd: ["sh"] },
+    config: { Env: ["PATH=/bin"], Cmd: ["sleep", "1000000"] },
     rootfs: { type: "layers", diff_ids: [`sha256:${createHash("sha256").update(readFileSync(layer)).digest("hex")}`] },
     history: [{ created_by: "the tests" }],
   };

@@ -46,6 +46,10 @@ export interface OrdinaryUserOptions {
   readonly subordinateIds?: { readonly first: number; readonly count: number };
   /** Host directories of control groups in which the user's commands are. */
   readonly controlGroups?: readonly string[];
+  /** Global options of every call. */
+  readonly global?: readonly string[];
+  /** Environment of every call, beside PATH and HOME. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Options of {@link OrdinaryUser.start}. */
@@ -67,10 +71,14 @@ export class OrdinaryUser {
   readonly #suite: Suite;
   readonly #directory: string;
   readonly #controlGroups: readonly string[];
+  readonly #global: readonly string[];
+  readonly #env: Readonly<Record<string, string>>;
   #counter = 0;
 
-  constructor({ suite, uid = 61_234, subordinateIds, controlGroups = [] }: OrdinaryUserOptions) {
+  constructor({ suite, uid = 61_234, subordinateIds, controlGroups = [], global = [], env = {} }: OrdinaryUserOptions) {
     this.uid = uid;
+    this.#global = global;
+    this.#env = env;
     this.#suite = suite;
     this.#controlGroups = controlGroups;
     const kind = subordinateIds === undefined ? "alone" : "ranges";
@@ -122,13 +130,13 @@ export class OrdinaryUser {
     const global = options.namesRoot === false ? [] : ["--root", this.root];
     const groups = this.#controlGroups.join(" ");
     const setUp = [this.#directory, String(this.uid), repository, process.execPath, groups];
-    const program = [...this.#runtimeArgv(), ...global, ...args];
+    const program = [...this.#runtimeArgv(), ...global, ...this.#global, ...args];
     const child = spawn(
       "unshare",
       ["--mount", "--propagation", "private", "sh", "-c", becomeUser, "sh", ...setUp, ...program],
       {
         cwd: options.cwd ?? this.home,
-        env: { PATH: process.env.PATH, HOME: this.home, ...options.env },
+        env: { PATH: process.env.PATH, HOME: this.home, ...this.#env, ...options.env },
         stdio: ["ignore", stdoutFd, stderrFd],
       },
     );

@@ -31,6 +31,8 @@ export interface Suite {
   observe(bundle: Bundle, ...verbs: readonly string[]): Promise<Observation>;
   /** Runs a bundle to its end, whatever that is. */
   run(bundle: Bundle, ...options: readonly string[]): Promise<Result>;
+  /** Why tests with these needs cannot run here, or undefined when they can. */
+  unmet(needs: Requirements): string | undefined;
   /** A test; one that cannot run here is skipped and says why. */
   test(name: string, body: (context: TestContext) => Promise<void> | void): void;
   test(name: string, needs: Requirements, body: (context: TestContext) => Promise<void> | void): void;
@@ -92,11 +94,12 @@ export function openSuite(shared: Requirements = { root: true }): Suite {
     run(bundle, ...options) {
       return suite.runtime.invoke(["run", ...options, "--bundle", bundle.hostPath, suite.id()]);
     },
+    unmet: (needs) => unmet({ ...shared, ...needs }),
     test(name, needsOrBody, body?: (context: TestContext) => Promise<void> | void) {
       const needs = typeof needsOrBody === "function" ? {} : needsOrBody;
       const run = typeof needsOrBody === "function" ? needsOrBody : body;
       if (run === undefined) throw new Error(`test ${name} has no body`);
-      const reason = unmet({ ...shared, ...needs });
+      const reason = suite.unmet(needs);
       vitestTest(name, async (context) => {
         if (reason !== undefined) {
           context.task.meta.skipReason = reason;

@@ -1,16 +1,5 @@
 import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmdirSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect } from "vitest";
 import { capabilitySets } from "../harness/capability.ts";
@@ -465,62 +454,6 @@ describe("with ranges of /etc/subuid and /etc/subgid", () => {
   });
 });
 
-describe("in a control group that is delegated to the user", () => {
-  const controllers = ["memory", "pids", "freezer"];
-  const isUnified = cgroupLayout === "v2";
-  const delegated = () =>
-    isUnified
-      ? [`/sys/fs/cgroup/${e2e.tag}`]
-      : controllers.map((controller) => `/sys/fs/cgroup/${controller}/${e2e.tag}`);
-  let member: OrdinaryUser;
-
-  beforeAll(() => {
-    const uid = 61_236;
-    for (const group of delegated()) {
-      mkdirSync(group);
-      if (isUnified) writeFileSync("/sys/fs/cgroup/cgroup.subtree_control", "+memory +pids");
-      for (const name of ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"]) {
-        if (existsSync(join(group, name))) chownSync(join(group, name), uid, uid);
-      }
-      // A group of v2 with groups below has no processes of its own: the user's are beside the containers'.
-      if (isUnified) mkdirSync(join(group, "session"));
-    }
-    const controlGroups = isUnified ? delegated().map((group) => join(group, "session")) : delegated();
-    member = new OrdinaryUser({ suite: e2e, uid, controlGroups });
-  });
-
-  afterEach(async () => {
-    await member.deleteContainers();
-  });
-
-  afterAll(() => {
-    for (const group of delegated()) {
-      if (isUnified) rmdirSync(join(group, "session"));
-      rmdirSync(group);
-    }
-  });
-
-  test("[/linux/resources/pids] holds", { cgroup: ["v1", "hybrid", "v2"], runtime: ["runlet", "runc"] }, async () => {
-    const bundle = await member.bundle((config) => {
-      config.linux.resources = { pids: { limit: 4 } };
-    });
-    const seen = await member.observe(bundle, "fork=20");
-    expect(seen.of("fork=20")).toBe(3);
-  });
-
-  test("the container can be paused and resumed", { runtime: ["runlet"] }, async () => {
-    const bundle = (await member.bundle()).probing("wait");
-    const id = e2e.id();
-    expect(await member.invoke(["run", "--detach", "--bundle", bundle.hostPath, id])).toMatchObject({ status: 0 });
-    expect(await member.invoke(["pause", id])).toMatchObject({ status: 0, stderr: "" });
-    expect((await member.invoke(["state", id])).stdout).toContain('"paused"');
-    expect(await member.invoke(["resume", id])).toMatchObject({ status: 0, stderr: "" });
-    expect((await member.invoke(["state", id])).stdout).toContain('"running"');
-    expect(await member.invoke(["delete", "--force", id])).toMatchObject({ status: 0, stderr: "" });
-    for (const group of delegated()) expect(readdirSync(group).filter((name) => name.includes(id))).toEqual([]);
-  });
-});
-
 test("[/linux/namespaces] joins the user namespace of another container of the user's, and what belongs to it", {
   runtime: ["runlet"],
 }, async () => {
@@ -546,15 +479,6 @@ test("[/linux/namespaces] joins the user namespace of another container of the u
   expect(seen.of("readlink=/proc/self/ns/mnt")).not.toBe(readlinkSync(`/proc/${pid}/ns/mnt`));
   expect(seen.of("ids")).toMatchObject({ uid: 0, gid: 0 });
   expect(seen.of<string>("read=/proc/self/oom_score_adj").trim()).toBe("200");
-});
-
-test("without a delegated control group, pause says why it cannot", { runtime: ["runlet"] }, async () => {
-  const bundle = (await user.bundle()).probing("wait");
-  const id = e2e.id();
-  expect(await user.invoke(["run", "--detach", "--bundle", bundle.hostPath, id])).toMatchObject({ status: 0 });
-  const paused = await user.invoke(["pause", id]);
-  expect(paused.status).toBe(1);
-  expect(paused.stderr).toContain("no control group");
 });
 
 test("[/process/terminal] is the container's own, and its user may open it", {

@@ -1,11 +1,19 @@
+export { createImageSpec, filesOf, type ImageOverrides, type ImageSpecOptions } from "./config/image-spec.ts";
 export { type CopyRequest, type CopyResult, copyImage } from "./copy.ts";
 export { type Change, type ChangeKind, type CompareOptions, listChanges } from "./diff/changes.ts";
 export { type FileOwner, type LayerOptions, writeLayer } from "./diff/layer.ts";
 export type { Tree } from "./diff/merged-directory.ts";
 export { type CommitOptions, type CommitResult, commitInstance } from "./instance/commit.ts";
+export {
+  type BundleRequest,
+  ImageBundles,
+  type ImageBundlesOptions,
+  type PullPolicy,
+  type RequestedBundle,
+} from "./instance/image-bundles.ts";
 export { type Instance, listInstanceChanges, openInstance } from "./instance/instance.ts";
 export { removeInstance, removeOrphanedInstances } from "./instance/instance-directory.ts";
-export { type ContainerFiles, MergedTree } from "./layers/merged-tree.ts";
+export { type ContainerFiles, type DirectoryOwner, MergedTree } from "./layers/merged-tree.ts";
 export { LayoutSource } from "./layout/layout-source.ts";
 export { formatPlatform, hostPlatform, parsePlatform } from "./platform.ts";
 export { formatReference, parseReference, type Reference, shortenReference } from "./reference.ts";

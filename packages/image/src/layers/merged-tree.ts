@@ -29,6 +29,15 @@ export interface ContainerFiles {
    * @returns undefined if there is none, or something else.
    */
   readFileIfExists(containerPath: string, limitBytes: number): Buffer | undefined;
+  /** Whose a directory is, links followed inside the root; undefined if there is none. */
+  directoryIfExists(containerPath: string): DirectoryOwner | undefined;
+}
+
+/** Owner and permission bits of a directory. */
+export interface DirectoryOwner {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
 }
 
 /** One directory of the merged tree: what each layer has of it, the upper ones first. */
@@ -78,6 +87,15 @@ export class MergedTree implements ContainerFiles, Disposable {
         flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
       });
       return readAndClose(fd, { containerPath, limitBytes });
+    });
+  }
+
+  directoryIfExists(containerPath: string): DirectoryOwner | undefined {
+    return this.#walk(Buffer.from(containerPath), { followsLinks: true }, (found) => {
+      const fd = found.kind === "directory" ? found.level[0] : undefined;
+      if (fd === undefined) return undefined;
+      const { uid, gid, mode } = fstat(fd);
+      return { uid, gid, mode: mode & 0o7777 };
     });
   }
 

@@ -1,3 +1,6 @@
+export { type ArchiveFormat, ArchiveTarget } from "./archive/archive-target.ts";
+export { DockerArchiveSource } from "./archive/docker-source.ts";
+export { type FileSource, openImageFile } from "./archive/open-source.ts";
 export { createImageSpec, filesOf, type ImageOverrides, type ImageSpecOptions } from "./config/image-spec.ts";
 export { type CopyRequest, type CopyResult, copyImage } from "./copy.ts";
 export { type Change, type ChangeKind, type CompareOptions, listChanges } from "./diff/changes.ts";
@@ -15,6 +18,7 @@ export { type Instance, listInstanceChanges, openInstance } from "./instance/ins
 export { removeInstance, removeOrphanedInstances } from "./instance/instance-directory.ts";
 export { type ContainerFiles, type DirectoryOwner, MergedTree } from "./layers/merged-tree.ts";
 export { LayoutSource } from "./layout/layout-source.ts";
+export { LayoutTarget } from "./layout/layout-target.ts";
 export { formatPlatform, hostPlatform, parsePlatform } from "./platform.ts";
 export { formatReference, parseReference, type Reference, shortenReference } from "./reference.ts";
 export { type CredentialSource, fixedCredentials, storedCredentials } from "./registry/credential-store.ts";

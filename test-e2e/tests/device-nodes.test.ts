@@ -1,3 +1,4 @@
+import type { LinuxDevice } from "@runlet/spec";
 import { describe, expect } from "vitest";
 import { openSuite } from "../harness/suite.ts";
 
@@ -43,6 +44,45 @@ describe("devices in a user namespace, where mknod(2) is not permitted", () => {
     expect(result.stderr).toContain("/linux/devices/0");
     expect(result.stderr).toContain("/dev/absent");
   });
+
+  const others: [title: string, device: LinuxDevice, found: string][] = [
+    [
+      "[/linux/devices/*/minor] one of another minor number on the host",
+      { path: "/dev/null", type: "c", major: 1, minor: 5 },
+      "c 1:3",
+    ],
+    [
+      "[/linux/devices/*/major] one of another major number on the host",
+      { path: "/dev/null", type: "c", major: 10, minor: 3 },
+      "c 1:3",
+    ],
+    [
+      "[/linux/devices/*/type] one of another type on the host",
+      { path: "/dev/null", type: "b", major: 1, minor: 3 },
+      "c 1:3",
+    ],
+    ["what is no device on the host", { path: "/etc/passwd", type: "c", major: 1, minor: 3 }, "no device"],
+  ];
+  for (const [title, device, found] of others) {
+    test(`${title} is refused`, { runtime: ["runlet"] }, async () => {
+      const result = await e2e.run(
+        e2e
+          .bundle((config) => {
+            config.root.readonly = false;
+            config.linux.namespaces?.push({ type: "user" });
+            config.linux.uidMappings = [{ containerID: 0, hostID: 0, size: 65_536 }];
+            config.linux.gidMappings = [{ containerID: 0, hostID: 0, size: 65_536 }];
+            config.mounts = config.mounts.filter(({ destination }) => destination !== "/sys");
+            config.linux.devices = [device];
+          })
+          .probing("ids"),
+      );
+      expect(result.status).toBe(1);
+      expect(result.stdout).toBe("");
+      expect(result.stderr).toContain("/linux/devices/0");
+      expect(result.stderr).toContain(`the host's ${device.path} is bound, which is ${found}`);
+    });
+  }
 });
 
 describe("[/linux/devices/**] a path that holds something else", () => {

@@ -2,7 +2,10 @@ import { describe, expect, it } from "vitest";
 import { failureOf, type RecordedOperation } from "./failure.ts";
 import type { Report } from "./message.ts";
 
+const ENOENT = 2;
 const EACCES = 13;
+const EEXIST = 17;
+const ENODEV = 19;
 const EINVAL = 22;
 const EPERM = 1;
 const ERANGE = 34;
@@ -47,6 +50,17 @@ describe("a failure of the helper", () => {
     const error = failure(recorded, { call: "setresgid", errno: EINVAL });
     expect(error).toMatchObject({ code: "ERR_RUNLET_ID_MAPPING", pointer: "/linux/namespaces/0" });
     expect(error.hint).toContain("must map the ids 0");
+  });
+
+  it.each([
+    ["statx", ENODEV, "c 1:3", "the host's /dev/x is bound, which is c 1:3"],
+    ["open_tree", ENOENT, "/dev/x", "and there is none"],
+    ["mknodat", EEXIST, "/dev/x", "holds something else of this name"],
+  ])("explains %s of a device with error %i", (call, errno, text, words) => {
+    const recorded = { op: "makeDevice", from: "/linux/devices/3", subject: "/dev/x" } as const;
+    const error = failure(recorded, { call, errno, text });
+    expect(error).toMatchObject({ code: "ERR_RUNLET_DEVICE", pointer: "/linux/devices/3" });
+    expect(error.explanation).toContain(words);
   });
 
   it.each([

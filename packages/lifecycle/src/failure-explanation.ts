@@ -67,11 +67,7 @@ export function explainFailure(failure: Failure): Explanation {
           : {}),
       };
     case "makeDevice":
-      return {
-        message: `device ${quote(subject)} cannot be made: ${errnoMessage(report.errno)}`,
-        ...(is(report, "EEXIST") ? { explanation: "the root filesystem holds something else of this name" } : {}),
-        ...(is(report, "EPERM") ? { hint: "mknod(2) needs CAP_MKNOD, and is not possible in a user namespace" } : {}),
-      };
+      return explainDevice(failure);
     case "setSysctl":
       return explainSysctl(subject, report);
     case "setWorkingDirectory":
@@ -129,6 +125,28 @@ function explainRootPropagation({ recorded, report }: Failure): Explanation {
       ? { hint: "the container's root must be able to enter each directory that leads to it (chmod o+x)" }
       : {}),
   };
+}
+
+function explainDevice({ recorded, report }: Failure): Explanation {
+  const { subject } = recorded;
+  const message = `device ${quote(subject)} cannot be made: ${errnoMessage(report.errno)}`;
+  if (report.call === "statx" && is(report, "ENODEV")) {
+    return {
+      message,
+      explanation: `in a user namespace the host's ${subject} is bound, which is ${report.text}`,
+      hint: "give the type and numbers that `stat` shows for the host's device, or leave the device out",
+    };
+  }
+  if (report.call === "open_tree" && is(report, "ENOENT")) {
+    return {
+      message,
+      explanation: "in a user namespace the host's device of this path is bound, and there is none",
+      hint: "leave the device out, or bind another one there with a mount",
+    };
+  }
+  if (is(report, "EEXIST")) return { message, explanation: "the root filesystem holds something else of this name" };
+  if (!is(report, "EPERM")) return { message };
+  return { message, hint: "mknod(2) needs CAP_MKNOD, and is not possible in a user namespace" };
 }
 
 function explainMount({ recorded, report, operation }: Failure): Explanation {

@@ -57,7 +57,7 @@ const patterns: { readonly [Name in Exclude<OperationName, ParentOperationName>]
   remount: (operation) => join(open, attributePattern(operation), propagationPattern(operation.propagation), "close"),
   makeDevice: ({ bind }) =>
     bind
-      ? `open_tree ${openParent} mknodat openat2 ${attach} close close`
+      ? `open_tree statx ${openParent} mknodat openat2 ${attach} close close`
       : // One that is there already is looked at instead.
         `${openParent} mknodat (statx | fchownat)?`,
   symlink: () => `${openParent} symlinkat (readlinkat (unlinkat symlinkat)?)?`,

@@ -12,19 +12,44 @@ static uint32_t encode_device(uint32_t major, uint32_t minor) {
   return (minor & 0xff) | (major & 0xfff) << 8 | (minor & ~0xffu) << 12;
 }
 
+struct device {
+  uint32_t type, major, minor;
+};
+
+static bool is_device(const struct statx *status, struct device device) {
+  return (status->stx_mode & S_IFMT) == device.type &&
+         (device.type == S_IFIFO || (status->stx_rdev_major == device.major && status->stx_rdev_minor == device.minor));
+}
+
 /* CVE-2025-31133: what already bears the name may be a link or another device. */
-static result check_device(int parent, const char *name, uint32_t type, uint32_t major, uint32_t minor) {
+static result check_device(int parent, const char *name, struct device device) {
   struct statx status = {0};
   result got = KERNEL(statx, parent, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &status);
   if (got < 0) return got;
-  bool same = (status.stx_mode & S_IFMT) == type &&
-              (type == S_IFIFO || (status.stx_rdev_major == major && status.stx_rdev_minor == minor));
-  return same ? 0 : -EEXIST;
+  return is_device(&status, device) ? 0 : -EEXIST;
 }
 
-static result bind_device(struct init *init, const char *path, const char *host_path) {
-  int tree CLEANUP_FD =
-      (int)TRY(init, "open_tree", host_path, KERNEL(open_tree, AT_FDCWD, host_path, OPEN_TREE_CLONE_ | O_CLOEXEC));
+/* The host may have another device of this name, or no device at all: says which. */
+static result check_host_device(struct init *init, int tree, struct device device) {
+  struct statx status = {0};
+  TRY(init, "statx", NULL, KERNEL(statx, tree, "", AT_EMPTY_PATH, STATX_TYPE, &status));
+  if (is_device(&status, device)) return 0;
+  uint32_t type = status.stx_mode & S_IFMT;
+  char found[32] = "no device";
+  if (type == S_IFCHR || type == S_IFBLK) {
+    found[0] = '\0';
+    text_append(found, sizeof found, type == S_IFCHR ? "c " : "b ");
+    text_append_number(found, sizeof found, status.stx_rdev_major);
+    text_append(found, sizeof found, ":");
+    text_append_number(found, sizeof found, status.stx_rdev_minor);
+  }
+  return fail(init, -ENODEV, "statx", found);
+}
+
+static result bind_device(struct init *init, const char *path, struct device device) {
+  int tree CLEANUP_FD = (int)TRY(init, "open_tree", path, KERNEL(open_tree, AT_FDCWD, path, OPEN_TREE_CLONE_ | O_CLOEXEC));
+  result same = check_host_device(init, tree, device);
+  if (same < 0) return same;
   const char *name;
   int parent = (int)TRY(init, "openat2", path, open_parent(init, path, &name));
   result made = KERNEL(mknodat, parent, name, S_IFREG | 0666, 0);
@@ -36,16 +61,19 @@ static result bind_device(struct init *init, const char *path, const char *host_
 
 result make_device(struct init *init, struct cursor *fields) {
   const char *path = read_text(fields);
-  uint32_t type = read_u32(fields), major = read_u32(fields), minor = read_u32(fields), mode = read_u32(fields);
+  struct device device = {.type = read_u32(fields)};
+  device.major = read_u32(fields);
+  device.minor = read_u32(fields);
+  uint32_t mode = read_u32(fields);
   uint32_t uid = read_u32(fields), gid = read_u32(fields);
   bool bind = read_u32(fields) != 0;
   CHECK_FIELDS(init, fields);
-  if (bind) return bind_device(init, path, path);
+  if (bind) return bind_device(init, path, device);
   const char *name;
   int parent = (int)TRY(init, "openat2", path, open_parent(init, path, &name));
-  result made = KERNEL(mknodat, parent, name, type | mode, encode_device(major, minor));
+  result made = KERNEL(mknodat, parent, name, device.type | mode, encode_device(device.major, device.minor));
   if (made == -EEXIST) {
-    TRY(init, "mknodat", path, check_device(parent, name, type, major, minor));
+    TRY(init, "mknodat", path, check_device(parent, name, device));
     return 0;
   }
   TRY(init, "mknodat", path, made);

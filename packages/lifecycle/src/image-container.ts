@@ -26,8 +26,8 @@ export async function createFromImage(request: ImageContainerRequest): Promise<C
       hint: "bring some: new Runtime({ images }), for example ImageBundles of @runlet/image",
     });
   }
-  const { signal } = options;
-  const made = await images.instantiate({ ...changesOf(options), reference: image, id, stateHostPath, signal });
+  const { signal, ephemeral = false } = options;
+  const made = await images.instantiate({ ...changesOf(options), reference: image, id, stateHostPath, ephemeral, signal });
   let container: Container;
   try {
     container = await create({ ...options, bundle: made.bundle, ownsBundle: true });

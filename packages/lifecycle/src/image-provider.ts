@@ -31,6 +31,8 @@ export interface ImageRequest extends ImageChanges {
   readonly id: string;
   /** Directory that exists as long as the container does. */
   readonly stateHostPath: string;
+  /** Whether what the container writes is of no use without it. Default false. */
+  readonly ephemeral?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -59,4 +61,6 @@ export interface ImageProvider {
 export interface ImageCreateOptions extends Omit<CreateOptions, "bundle" | "config" | "configPath">, ImageChanges {
   /** Name of the image, as the runtime's `images` know it. */
   readonly image: string;
+  /** Whether what the container writes need not survive a crash of the machine. Default false. */
+  readonly ephemeral?: boolean;
 }

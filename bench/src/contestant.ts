@@ -24,6 +24,8 @@ export interface Contestant {
   readonly name: string;
   /** What it does in a case, or undefined when it cannot. */
   measure(what: Case, size: Sizes): Promise<Sample> | undefined;
+  /** Called once, before anything is measured. */
+  warmUp?(): Promise<void>;
   close(): void;
 }
 
@@ -103,6 +105,9 @@ function bare(scene: Scene): Contestant {
   };
 }
 
+/** How many containers a program of the library's has run before it is measured. */
+const warmUpCount = 150;
+
 function inProcess(name: string, argv: readonly string[], scene: Scene): Contestant {
   const root = makeStateRoot(scene, name);
   const worker = new Worker([...argv, root]);
@@ -115,6 +120,8 @@ function inProcess(name: string, argv: readonly string[], scene: Scene): Contest
       if (what === "run" || what === "cycle") return ask(1, 1);
       return what === "inARow" ? ask(size.inARow, 1) : ask(size.atATime, size.atATime);
     },
+    // What a program that starts containers has behind it soon: its code is compiled.
+    warmUp: async () => void (await ask(warmUpCount, 1)),
     close: () => worker.close(),
   };
 }

@@ -2,7 +2,7 @@
  * Compares runlet with its peers and with the kernel's own share, in one run and interleaved, so that whatever else the
  * machine does meets all of them alike.
  *
- *   pnpm bench [--only TEXT] [--rounds N] [--quick] [--json] [--assert]
+ *   pnpm bench [--only TEXT] [--case NAME] [--rounds N] [--quick] [--json] [--assert]
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
@@ -14,6 +14,7 @@ import { makeScene } from "./scene.ts";
 const { values } = parseArgs({
   options: {
     only: { type: "string", default: "" },
+    case: { type: "string" },
     rounds: { type: "string", default: "30" },
     quick: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
@@ -75,7 +76,8 @@ async function compare(): Promise<void> {
   for (const reason of absent) say(`Not measured: ${reason}.`);
   const entries: Entry[] = [];
   try {
-    for (const what of cases) {
+    for (const contestant of contestants) await contestant.warmUp?.();
+    for (const what of cases.filter((name) => values.case === undefined || name === values.case)) {
       const samples = new Map<string, { times: number[]; peak: number | null }>();
       // The first rounds warm caches, and the JIT of those that live on; they are not counted.
       for (let round = -warmUpRounds[what]; round < roundsOf[what]; round++) {
@@ -113,7 +115,8 @@ async function compare(): Promise<void> {
   if (values.assert && checks.some(({ met }) => met !== true)) process.exitCode = 1;
 }
 
-if (values.help) console.log("usage: pnpm bench [--only TEXT] [--rounds N] [--quick] [--json] [--assert]");
+if (values.help)
+  console.log("usage: pnpm bench [--only TEXT] [--case NAME] [--rounds N] [--quick] [--json] [--assert]");
 else if (process.getuid?.() !== 0) {
   console.error("bench: the peers and the bare program need root");
   process.exitCode = 1;

@@ -16,6 +16,8 @@ export interface ConfigRequest {
 /** A config that has passed validation, and where it belongs. */
 export interface LoadedConfig {
   readonly spec: Spec;
+  /** Whether configs of the same text have this very object: nobody changes it. */
+  readonly isShared: boolean;
   /** Absolute path of the bundle. */
   readonly bundleHostPath: string;
   /** Absolute path of the root file system. */
@@ -47,7 +49,7 @@ export function loadConfig({ bundle, config, configPath }: ConfigRequest): Loade
   }));
   const rootHostPath = resolve(bundleHostPath, spec.root?.path ?? "rootfs");
   checkRoot(rootHostPath);
-  return { spec: inCurrentWords(spec), bundleHostPath, rootHostPath, warnings };
+  return { spec: inCurrentWords(spec), isShared: config === undefined, bundleHostPath, rootHostPath, warnings };
 }
 
 let lastText: Buffer | undefined;

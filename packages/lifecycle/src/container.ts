@@ -5,6 +5,7 @@ import { cgroupFromState, deleteIntelRdt, intelRdtStats } from "@runlet/cgroups"
 import { RunletError } from "@runlet/errors";
 import type { LinuxResources } from "@runlet/spec";
 import type { ChildProcess } from "@runlet/syscall";
+import type { CheckpointOptions } from "./checkpoint/options.ts";
 import { ContainerProcess } from "./container-process.ts";
 import { stateOf, statusOf } from "./container-status.ts";
 import { execProcess } from "./exec.ts";
@@ -12,6 +13,7 @@ import type { ExecOptions } from "./exec-options.ts";
 import type { ExecProcess } from "./exec-process.ts";
 import { type HookState, runPoststartHooks, runPoststopHooks } from "./hook-runner.ts";
 import { hostLayout } from "./host.ts";
+import type { ImageProvider } from "./image-provider.ts";
 import type { SchemataUpdate } from "./intel-rdt.ts";
 import type {
   ContainerState,
@@ -30,7 +32,7 @@ import {
   updateLimits,
 } from "./resource-control.ts";
 import { signalName, signalNumber } from "./signal-name.ts";
-import { startProcess } from "./start.ts";
+import { connectForStart, startProcess } from "./start.ts";
 import type { StateDirectory } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
 
@@ -40,12 +42,18 @@ export interface ContainerParts {
   /** Null when its creation ended before there was one. */
   readonly record: StateRecord | null;
   readonly warn: (warning: Warning) => void;
+  /** Its control group, if that is at hand; else it is found by the record. */
+  readonly cgroup?: Cgroup | null;
   /** Its process, if it is this process's child; the pidfd becomes the container's. */
   readonly child?: ChildProcess;
   readonly streams?: ContainerStreams | null;
   /** The main end of its terminal, which becomes the container's. */
   readonly terminalFd?: number | null;
   readonly signal?: AbortSignal | undefined;
+  /** Names of annotations that may act, as the runtime was told. Default none. */
+  readonly allowedAnnotations?: readonly string[] | undefined;
+  /** Who removes its bundle, where that is its own. */
+  readonly images?: ImageProvider | undefined;
 }
 
 const SIGKILL = 9;
@@ -62,6 +70,8 @@ export class Container implements AsyncDisposable {
   readonly #warn: (warning: Warning) => void;
   readonly #streams: ContainerStreams | null;
   readonly #signal: AbortSignal | undefined;
+  readonly #allowed: readonly string[];
+  readonly #images: ImageProvider | undefined;
   readonly #onAbort: () => void;
   readonly #process: ContainerProcess;
   #terminalFd: number | null;
@@ -69,11 +79,15 @@ export class Container implements AsyncDisposable {
   #cgroup: Cgroup | null | undefined;
 
   /** For `Runtime` only. */
-  constructor({ directory, record, warn, child, streams, terminalFd, signal }: ContainerParts) {
+  constructor(parts: ContainerParts) {
+    const { directory, record, warn, child, streams, terminalFd, signal, allowedAnnotations = [] } = parts;
+    this.#allowed = allowedAnnotations;
+    this.#images = parts.images;
     this.id = directory.id;
     this.#directory = directory;
     this.#record = record;
     this.#warn = warn;
+    this.#cgroup = parts.cgroup;
     this.#process = new ContainerProcess(child ?? null);
     this.#streams = streams ?? null;
     this.#terminalFd = terminalFd ?? null;
@@ -88,6 +102,11 @@ export class Container implements AsyncDisposable {
   /** Process id of the container's process in this pid namespace; 0 when there is none yet. */
   get pid(): number {
     return this.#record?.init_process_pid ?? 0;
+  }
+
+  /** Whether it has streams of Node's: it was created here, with `stdio: "pipe"` and without a terminal. */
+  get hasStreams(): boolean {
+    return this.#streams !== null;
   }
 
   /** Standard input of a container created with `stdio: "pipe"`. @throws RunletError `ERR_RUNLET_USAGE` for others. */
@@ -137,9 +156,11 @@ export class Container implements AsyncDisposable {
   async start(): Promise<void> {
     const record = this.#freshRecord();
     using lock = await this.#directory.lock();
-    const status = this.#status(record);
-    if (status !== "created") throw this.#cannotStart(status);
-    await startProcess(lock.directoryFd, record, this.#hookState(record, "created"));
+    if (this.#process.exit !== null) throw this.#cannotStart("stopped");
+    using connection = connectForStart(lock.directoryFd);
+    // Only what is created listens: the others are told what they are.
+    if (connection === null) throw this.#cannotStart(this.#status(record));
+    await startProcess(connection.fd, record, this.#hookState(record, "created"));
     this.#directory.removeStartSocket();
     try {
       await runPoststartHooks(record.config, this.#hookState(record, "running"));
@@ -241,6 +262,24 @@ export class Container implements AsyncDisposable {
     write(await updateLimits({ ...this.#controlled(record), record, resources, schemata: options.intelRdt, write }));
   }
 
+  /**
+   * Saves the container to image files, from which `Runtime.restore` brings it back. Unless `leaveRunning` or `preDump` is set,
+   * it has ended and is deleted afterwards.
+   *
+   * @throws RunletError `ERR_RUNLET_CHECKPOINT` when CRIU is absent or cannot save it, `ERR_RUNLET_NOT_ROOT`,
+   *   `ERR_RUNLET_STATE` when it is not running; the container goes on then.
+   */
+  async checkpoint(options: CheckpointOptions): Promise<void> {
+    const record = this.#freshRecord();
+    const { checkpointContainer } = await import("./checkpoint/checkpoint.ts");
+    {
+      using _lock = await this.#directory.lock();
+      const [status, cgroup] = [this.#status(record), this.#cgroupOf(record)];
+      await checkpointContainer({ record, status, cgroup, options, allowedAnnotations: this.#allowed });
+    }
+    if (!options.leaveRunning && !options.preDump) await this.delete({ force: true });
+  }
+
   /** What it uses, in the shape of runc's `events --stats`. @throws RunletError `ERR_RUNLET_STATE` when it has stopped. */
   async stats(): Promise<ContainerStats> {
     const record = this.#freshRecord();
@@ -262,8 +301,9 @@ export class Container implements AsyncDisposable {
    * @throws RunletError `ERR_RUNLET_STATE` when it is running and `force` is not given.
    */
   async delete(options: { readonly force?: boolean } = {}): Promise<void> {
-    const record = options.force ? this.#directory.readIfSound() : this.#directory.read();
+    const record = this.#lastRecord(options.force ?? false);
     if (record !== null) await this.#destroy(record, options.force ?? false);
+    if (record?.ownsBundle) await this.#removeBundle(record);
     this.#directory.remove();
     this.#close();
   }
@@ -275,6 +315,11 @@ export class Container implements AsyncDisposable {
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
+  }
+
+  async #removeBundle(record: StateRecord): Promise<void> {
+    const { removeBundle } = await import("./bundle-removal.ts");
+    await removeBundle(record.bundle, this.#images);
   }
 
   async #destroy(record: StateRecord, force: boolean): Promise<void> {
@@ -294,6 +339,8 @@ export class Container implements AsyncDisposable {
   /** Kills every process of the container and waits until the first has ended. */
   async #end(record: StateRecord): Promise<void> {
     const cgroup = this.#cgroupOf(record);
+    // The end of a pid namespace's first process is the end of all others.
+    if (this.#process.exit !== null && hasOwnPidNamespace(record)) return;
     this.#process.signal(record, SIGKILL);
     if (cgroup?.isFrozen()) await cgroup.thaw();
     await this.#process.awaitEnd(record);
@@ -330,12 +377,21 @@ export class Container implements AsyncDisposable {
     return this.#cgroup;
   }
 
+  #lastRecord(bearsDamage: boolean): StateRecord | null {
+    return this.#knownRecord() ?? (bearsDamage ? this.#directory.readIfSound() : this.#directory.read());
+  }
+
+  #knownRecord(): StateRecord | null {
+    const known = this.#record;
+    return known !== null && known.init_process_pid !== 0 && this.#directory.exists() ? known : null;
+  }
+
   /**
    * The record: it does not change any more once there is a process. Another process may have deleted the container though.
    */
   #freshRecord(): StateRecord {
-    const known = this.#record;
-    if (known !== null && known.init_process_pid !== 0 && this.#directory.exists()) return known;
+    const known = this.#knownRecord();
+    if (known !== null) return known;
     const record = this.#directory.read();
     if (record !== null) return record;
     throw new RunletError("ERR_RUNLET_STATE", `container ${this.id} was never completed`, {

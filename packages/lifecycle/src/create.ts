@@ -9,6 +9,7 @@ import { type Creation, Creator } from "./creation.ts";
 import { Receivers } from "./descriptor-passing.ts";
 import { recordOperation } from "./failure.ts";
 import { type HookState, runPoststopHooks } from "./hook-runner.ts";
+import type { ImageProvider } from "./image-provider.ts";
 import type { CreateOptions, Stdio, Warning } from "./options.ts";
 import { writePidFile } from "./pid-file.ts";
 import { readProcessStatus } from "./process-status.ts";
@@ -29,6 +30,7 @@ export interface ContainerRequest {
   readonly options: CreateOptions;
   readonly directory: StateDirectory;
   readonly isRootless: boolean;
+  readonly images?: ImageProvider | undefined;
   readonly warn: (warning: Warning) => void;
 }
 
@@ -111,11 +113,13 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
     directory,
     record,
     warn,
+    cgroup: request.cgroup,
     child: creation.child,
     streams,
     terminalFd,
     signal: options.signal,
     allowedAnnotations: Object.keys(request.actingAnnotations),
+    images: request.images,
   });
   creation.release();
   undo.length = 0;
@@ -205,6 +209,7 @@ function newRecord({ id, loaded, plan, cgroup, intelRdt, options, isRootless }: 
     cgroup: cgroup?.toState() ?? null,
     ...(intelRdt === null ? {} : { intelRdt: intelRdt.toState() }),
     startOperations: { firstIndex, operations: atStart.map(recordOperation) },
+    ...(options.ownsBundle ? { ownsBundle: true } : {}),
     ...(options.noNewKeyring ? { noNewKeyring: true } : {}),
     config: spec,
   };

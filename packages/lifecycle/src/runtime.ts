@@ -2,18 +2,22 @@ import { accessSync, constants, mkdirSync, readdirSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import { type Cgroup, type CgroupManager, cgroupFromState, cgroupManager } from "@runlet/cgroups";
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
-import { type CompileCgroup, compile, type Plan } from "@runlet/plan";
+import type { Plan } from "@runlet/plan";
 import type { Spec } from "@runlet/spec";
 import { selectAnnotations, warnOfAnnotations } from "./annotations.ts";
+import type { RestoreOptions } from "./checkpoint/options.ts";
+import { PlanCompiler } from "./compilation.ts";
 import { type LoadedConfig, loadConfig } from "./config.ts";
 import { Container } from "./container.ts";
 import { checkContainerId } from "./container-id.ts";
 import { stateOf, statusOf } from "./container-status.ts";
 import { abortedError, createContainer } from "./create.ts";
 import { delegatedLayout } from "./delegation.ts";
-import { hostFacts, hostLayout, isInUserNamespace, readUidMap } from "./host.ts";
-import { compileIntelRdt, intelRdtGroup } from "./intel-rdt.ts";
+import { hostLayout, isInUserNamespace, readUidMap } from "./host.ts";
+import type { ImageCreateOptions } from "./image-provider.ts";
+import { intelRdtGroup } from "./intel-rdt.ts";
 import type { ContainerState, CreateOptions, RuntimeOptions, Warning } from "./options.ts";
+import type { RunOptions, RunResult } from "./run.ts";
 import { StateDirectory } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
 
@@ -38,6 +42,7 @@ export class Runtime {
   readonly root: string;
   readonly #isDefaultRoot: boolean;
   readonly #options: RuntimeOptions;
+  readonly #plans = new PlanCompiler();
 
   /** @throws RunletError `ERR_RUNLET_USAGE` for a rootless state root without XDG_RUNTIME_DIR. */
   constructor(options: RuntimeOptions = {}) {
@@ -50,12 +55,42 @@ export class Runtime {
    * Makes a container: everything but its own process, which waits to be executed.
    *
    * @param id - letters, digits, `_`, `+`, `-`, `.`; its name below the state root.
+   * @param options - of a bundle, or of an image (`new Runtime({ images })`), whose bundle goes with the container.
    * @returns the container in the state `created`.
    * @throws RunletError; nothing is left behind then.
    */
-  async create(id: string, options: CreateOptions): Promise<Container> {
+  async create(id: string, options: CreateOptions | ImageCreateOptions): Promise<Container> {
     checkContainerId(id);
     if (options.signal?.aborted) throw abortedError(options.signal);
+    if (!("image" in options)) return await this.#create(id, options);
+    const { createFromImage } = await import("./image-container.ts");
+    const stateHostPath = new StateDirectory(this.root, id).hostPath;
+    const create = (bundleOptions: CreateOptions) => this.#create(id, bundleOptions);
+    return await createFromImage({ id, stateHostPath, options, images: this.#options.images, create });
+  }
+
+  /**
+   * Runs a container to its end and deletes it, whatever happens.
+   *
+   * @returns how it ended and, unless `stdio` says otherwise, what it wrote.
+   * @throws RunletError as {@link create} and `Container.start`; `ERR_RUNLET_USAGE` for more output than is wanted.
+   * @example
+   * const { stdout } = await runtime.run({ image: "alpine", args: ["uname", "-a"] });
+   */
+  async run(options: RunOptions): Promise<RunResult> {
+    const { runToEnd, unnamedId } = await import("./run.ts");
+    const container = await this.create(
+      options.id ?? unnamedId(),
+      "image" in options ? { ephemeral: true, ...options } : options,
+    );
+    try {
+      return await runToEnd(container, options);
+    } finally {
+      await container[Symbol.asyncDispose]();
+    }
+  }
+
+  async #create(id: string, options: CreateOptions): Promise<Container> {
     const loaded = this.#load(options);
     const cgroup = this.#cgroup(id, loaded.spec);
     const plan = this.#compile(id, loaded, cgroup, options);
@@ -66,7 +101,7 @@ export class Runtime {
     const warn = this.#warn;
     const intelRdt = intelRdtGroup(id, loaded.spec);
     const request = { id, loaded, plan, cgroup, intelRdt, actingAnnotations, options, directory, isRootless, warn };
-    return await createContainer(request);
+    return await createContainer({ ...request, images: this.#options.images });
   }
 
   /**
@@ -77,7 +112,40 @@ export class Runtime {
   async load(id: string): Promise<Container> {
     checkContainerId(id);
     const directory = new StateDirectory(this.root, id);
-    return new Container({ directory, record: directory.readIfSound(), warn: this.#warn });
+    const { allowedAnnotations, images } = this.#options;
+    return new Container({ directory, record: directory.readIfSound(), warn: this.#warn, allowedAnnotations, images });
+  }
+
+  /**
+   * Brings a container back that `Container.checkpoint` has saved, under its old id or another one.
+   *
+   * @returns the container, which runs, or is paused if it was when it was saved.
+   * @throws RunletError `ERR_RUNLET_CHECKPOINT` when CRIU is absent or cannot restore it, or when the images say of mounts,
+   *   namespaces, control groups or privileges what the config does not; nothing is left behind then.
+   */
+  async restore(id: string, options: RestoreOptions): Promise<Container> {
+    checkContainerId(id);
+    if (options.signal?.aborted) throw abortedError(options.signal);
+    const { restoreContainer } = await import("./checkpoint/restore.ts");
+    const loaded = this.#load(options);
+    const cgroup = this.#cgroup(id, loaded.spec);
+    const plan = this.#compile(id, loaded, cgroup, {});
+    makeRoot(this.root);
+    const directory = new StateDirectory(this.root, id);
+    const { isRootless } = this;
+    const { allowedAnnotations = [] } = this.#options;
+    const warn = this.#warn;
+    return await restoreContainer({
+      id,
+      loaded,
+      plan,
+      cgroup,
+      options,
+      directory,
+      isRootless,
+      allowedAnnotations,
+      warn,
+    });
   }
 
   /**
@@ -126,7 +194,7 @@ export class Runtime {
 
   readonly #warn = (warning: Warning): void => this.#options.onWarning?.(warning);
 
-  #load({ bundle, config, configPath }: PlanOptions | CreateOptions): LoadedConfig {
+  #load({ bundle, config, configPath }: PlanOptions | CreateOptions | RestoreOptions): LoadedConfig {
     return loadConfig({ bundle, config, configPath });
   }
 
@@ -143,21 +211,13 @@ export class Runtime {
 
   #compile(
     id: string,
-    { spec, bundleHostPath, warnings }: LoadedConfig,
+    loaded: LoadedConfig,
     cgroup: Cgroup | null,
-    options: PlanOptions | CreateOptions,
+    options: Pick<PlanOptions, "noPivot" | "noNewKeyring" | "preserveFds">,
   ): Plan {
-    const { noPivot = false, noNewKeyring = false, preserveFds = 0 } = options;
+    const { spec, warnings } = loaded;
     checkPrivilege(spec);
-    const plan = compile(spec, hostFacts(), {
-      id,
-      bundleHostPath,
-      cgroup: cgroup === null ? null : compileCgroup(cgroup, spec),
-      intelRdt: compileIntelRdt(intelRdtGroup(id, spec)),
-      noPivot,
-      noNewKeyring,
-      preserveFds,
-    });
+    const plan = this.#plans.compile({ id, loaded, cgroup, options });
     if (cgroup?.driver === "systemd") {
       for (const warning of warnOfAnnotations(spec, this.#options.allowedAnnotations ?? [])) this.#warn(warning);
     }
@@ -186,17 +246,6 @@ export class Runtime {
       });
     }
   }
-}
-
-function compileCgroup(cgroup: Cgroup, spec: Spec): CompileCgroup | null {
-  if (cgroup.driver === "disabled") return null;
-  return {
-    driver: cgroup.driver,
-    path: cgroup.path,
-    writes: cgroup.plan(spec.linux?.resources),
-    controllers: cgroup.controllers,
-    hostPaths: cgroup.hostPaths,
-  };
 }
 
 /** The control group in a record. */

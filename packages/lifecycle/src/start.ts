@@ -1,5 +1,5 @@
 import { closeSync } from "node:fs";
-import { errnoMessage, RunletError, SyscallError } from "@runlet/errors";
+import { type RunletError, SyscallError } from "@runlet/errors";
 import {
   connectUnix,
   createMemoryFile,
@@ -17,51 +17,44 @@ import { startSocketName } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
 
 /**
- * Lets a created container go on, and waits until its process has been executed.
+ * Connects to a container that waits for its start.
  *
  * @param directoryFd - the container's directory; stays the caller's.
- * @param state - what startContainer hooks get on standard input.
- * @throws RunletError of the operation that failed; `ERR_RUNLET_STATE` when nobody waits to be started.
+ * @returns null when nobody listens.
  */
-export async function startProcess(directoryFd: number, record: StateRecord, state: HookState): Promise<void> {
-  const connectionFd = connect(directoryFd, record.id);
+export function connectForStart(directoryFd: number): (Disposable & { readonly fd: number }) | null {
   try {
-    const hasHooks = record.startOperations.operations.some(({ op }) => op === "hook");
-    const stateFd = hasHooks ? createMemoryFile("runlet-state", new TextEncoder().encode(JSON.stringify(state))) : null;
-    sendMessage(connectionFd, goMessage, stateFd === null ? [] : [stateFd]);
-    if (stateFd !== null) closeSync(stateFd);
-    for (;;) {
-      const message = receiveMessage(connectionFd, maxReportBytes);
-      if (message === null) {
-        await waitReadable(connectionFd);
-        continue;
-      }
-      const report = decodeReport(message);
-      // The end of the connection: execve(2) closed it.
-      if (report === null) return;
-      if (report.kind === "failed") throw explainFailure(record, report);
-      if (report.kind === "listener") passListener({ spec: record.config, state, fds: report.fds });
-    }
-  } finally {
-    closeSync(connectionFd);
+    const fd = connectUnix(directoryFd, startSocketName, SOCK_SEQPACKET);
+    return { fd, [Symbol.dispose]: () => closeSync(fd) };
+  } catch (error) {
+    if (error instanceof SyscallError && (error.code === "ENOENT" || error.code === "ECONNREFUSED")) return null;
+    throw error;
   }
 }
 
-function connect(directoryFd: number, id: string): number {
-  try {
-    return connectUnix(directoryFd, startSocketName, SOCK_SEQPACKET);
-  } catch (cause) {
-    if (!(cause instanceof SyscallError)) throw cause;
-    throw new RunletError(
-      "ERR_RUNLET_STATE",
-      `container ${id} does not wait to be started: ${errnoMessage(cause.code)}`,
-      {
-        syscall: cause.syscall,
-        errno: cause.code,
-        hint: "it may be about to start or to end: `runlet state` says more",
-        cause,
-      },
-    );
+/**
+ * Lets a created container go on, and waits until its process has been executed.
+ *
+ * @param connectionFd - see {@link connectForStart}; stays the caller's.
+ * @param state - what startContainer hooks get on standard input.
+ * @throws RunletError of the operation that failed.
+ */
+export async function startProcess(connectionFd: number, record: StateRecord, state: HookState): Promise<void> {
+  const hasHooks = record.startOperations.operations.some(({ op }) => op === "hook");
+  const stateFd = hasHooks ? createMemoryFile("runlet-state", new TextEncoder().encode(JSON.stringify(state))) : null;
+  sendMessage(connectionFd, goMessage, stateFd === null ? [] : [stateFd]);
+  if (stateFd !== null) closeSync(stateFd);
+  for (;;) {
+    const message = receiveMessage(connectionFd, maxReportBytes);
+    if (message === null) {
+      await waitReadable(connectionFd);
+      continue;
+    }
+    const report = decodeReport(message);
+    // The end of the connection: execve(2) closed it.
+    if (report === null) return;
+    if (report.kind === "failed") throw explainFailure(record, report);
+    if (report.kind === "listener") passListener({ spec: record.config, state, fds: report.fds });
   }
 }
 

@@ -80,6 +80,11 @@ export class ByteWriter implements Encoder {
     this.#view.setUint32(at, value, true);
   }
 
+  /** A copy of what has been written from an offset on. */
+  copyFrom(at: number): Uint8Array {
+    return this.#bytes.slice(at, this.#length);
+  }
+
   /** The bytes written; a view that later writes may change. */
   finish(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);

@@ -19,6 +19,7 @@ import { specRules } from "./pointer.ts";
 import { execOperation, makeWorkingDirectory, oomScoreOperations, privilegeOperations } from "./process.ts";
 import { finalPropagation, inheritedPropagation } from "./propagation.ts";
 import { refuseWhatCannotHold } from "./refusals.ts";
+import { sessionKeyringName } from "./rename.ts";
 import { rlimitOperations } from "./rlimits.ts";
 import { coveredPaths, enterRoot, holdRoot, readonlyRoot } from "./root.ts";
 import { schedulingOperations } from "./scheduling.ts";
@@ -59,7 +60,10 @@ function phasesOf(context: Context): readonly Phase[] {
   const rlimits = rlimitOperations(context);
   const privileges = privilegeOperations(context);
   return [
-    { name: "beforeClone", operations: [...createCgroupFirst(context), ...createIntelRdtGroup(context), cloneOperation(context)] },
+    {
+      name: "beforeClone",
+      operations: [...createCgroupFirst(context), ...createIntelRdtGroup(context), cloneOperation(context)],
+    },
     { name: "inNamespaces", operations: [...rlimits.raise, ...inNamespaces(context)] },
     {
       name: "afterPivot",
@@ -122,7 +126,7 @@ function sessionKeyring(context: Context): Operation[] {
   if (context.options.noNewKeyring === true) return [];
   const keyring: Operation = {
     op: "joinSessionKeyring",
-    name: `_ses.${context.options.id}`,
+    name: sessionKeyringName(context.options.id),
     grantSearch: true,
     from: specRules.lifecycle,
   };

@@ -289,11 +289,25 @@ function encodeOperation(
   const isPause = isParentOperation(operation);
   const name = operation.op as HelperOperationName;
   writer.u32(isPause ? operationCodes.pause : operationCodes[name]).u32(index);
+  if (isPause) {
+    writer.u32(0);
+    return;
+  }
+  const firstSlotFd = fdOf(0);
+  const known = encodedFields.get(operation);
+  if (known?.firstSlotFd === firstSlotFd) {
+    writer.bytes(known.fields);
+    return;
+  }
   const lengthAt = writer.length;
   writer.u32(0);
-  if (!isPause) (fieldEncoders[name] as FieldEncoder<typeof name>)(writer, operation as never, fdOf);
+  (fieldEncoders[name] as FieldEncoder<typeof name>)(writer, operation as never, fdOf);
   writer.patchU32(lengthAt, writer.length - lengthAt - 4);
+  encodedFields.set(operation, { firstSlotFd, fields: writer.copyFrom(lengthAt + 4) });
 }
+
+/** The fields of operations that have been encoded: plans for many containers of one config share most of theirs. */
+const encodedFields = new WeakMap<Operation, { readonly firstSlotFd: number; readonly fields: Uint8Array }>();
 
 /** The operation that an index in a report of the helper stands for. */
 export function operationAt(plan: Plan, index: number): Operation | undefined {

@@ -13,6 +13,7 @@ import type { FileIdentity, JoinRoot, Operation, Plan } from "./operation.ts";
 import type { CompileIntelRdt } from "./options.ts";
 import { specRules } from "./pointer.ts";
 import { execOperation, oomScoreOperations, privilegeOperations } from "./process.ts";
+import { sessionKeyringName } from "./rename.ts";
 import { rlimitOperations } from "./rlimits.ts";
 import { execAffinity, schedulingOperations } from "./scheduling.ts";
 
@@ -201,5 +202,7 @@ function joinRoot(context: Context, { pid, rootIdentities: identities }: Compile
 
 function keyringOperations({ options }: Context): Operation[] {
   if (options.noNewKeyring) return [];
-  return [{ op: "joinSessionKeyring", name: `_ses.${options.id}`, grantSearch: false, from: specRules.lifecycle }];
+  return [
+    { op: "joinSessionKeyring", name: sessionKeyringName(options.id), grantSearch: false, from: specRules.lifecycle },
+  ];
 }

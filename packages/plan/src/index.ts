@@ -24,5 +24,6 @@ export {
 export { mountOptionNames } from "./mount-options.ts";
 export * from "./operation.ts";
 export type { CompileCgroup, CompileIntelRdt, CompileOptions } from "./options.ts";
+export { type ContainerName, renamePlan } from "./rename.ts";
 export { type ExecAffinity, execAffinity, memoryPolicyFlagNames, memoryPolicyModeNames } from "./scheduling.ts";
 export { firstSyscalls, helperOperations, type SyscallPattern, syscallsOf } from "./syscalls.ts";

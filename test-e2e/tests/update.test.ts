@@ -197,6 +197,20 @@ describe("update refuses", () => {
     expect(await e2e.runtime.state(id)).toMatchObject({ status: "running" });
   });
 
+  test("all limits when the kernel refuses one of them", { runtime: ["runlet"] }, async () => {
+    const { id, group } = await start("wait");
+    const before = limitsOf(group);
+    const options = ["--memory", "128M", "--memory-swap", "192M", "--cpu-quota", "20000", "--cpu-share", "2048"];
+    const result = await e2e.runtime.invoke(["update", ...options, "--pids-limit", "4611686018427387904", id]);
+    expect(result.status).toBe(1);
+    expect(result.stderr).toContain("/linux/resources/pids/limit");
+    expect(result.stderr).not.toContain("could not be set back");
+    expect(limitsOf(group)).toEqual(before);
+    expect(await e2e.runtime.state(id)).toMatchObject({ status: "running" });
+    await e2e.runtime.succeed(["update", ...options, id]);
+    expect(limitsOf(group)).not.toEqual(before);
+  });
+
   test("values that are no numbers", async () => {
     const { id, group } = await start("wait");
     const before = limitsOf(group);

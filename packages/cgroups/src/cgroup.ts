@@ -117,7 +117,7 @@ export interface Cgroup {
   apply(resources: LinuxResources | undefined): Promise<void>;
   /**
    * Changes the limits that are given and no others, in an order that keeps each step valid; devices only if they are
-   * given.
+   * given. When one is refused, the others are as they were.
    *
    * @throws RunletError as {@link apply}.
    */
@@ -152,4 +152,14 @@ export interface Cgroup {
   delete(): Promise<void>;
   /** What {@link CgroupManager.fromState} needs. */
   toState(): CgroupState;
+}
+
+/** A control group that is driven by its files. */
+export interface FileCgroup extends Cgroup {
+  /**
+   * As {@link Cgroup.update}.
+   *
+   * @returns what takes the change back and names what it could not.
+   */
+  change(resources: LinuxResources): () => readonly string[];
 }

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { RunletError } from "@runlet/errors";
-import type { Cgroup, CgroupState } from "./cgroup.ts";
+import type { CgroupState, FileCgroup } from "./cgroup.ts";
 import { parseFilePath } from "./cgroups-path.ts";
 import type { CgroupLayout } from "./layout.ts";
 import type { NestedPath } from "./parents.ts";
@@ -20,7 +20,7 @@ export interface FileGroupRequest {
  *
  * @throws RunletError as {@link parseFilePath}; `ERR_RUNLET_CGROUP` when the host has no control groups.
  */
-export function fileGroup(layout: CgroupLayout, request: FileGroupRequest): Cgroup {
+export function fileGroup(layout: CgroupLayout, request: FileGroupRequest): FileCgroup {
   const { isAbsolute, names } = parseFilePath(request.cgroupsPath, request.id);
   const { rootless } = request;
   const isDefaultPath = request.cgroupsPath === undefined || request.cgroupsPath === "";
@@ -54,7 +54,7 @@ function ownPathOf(layout: CgroupLayout): string {
 }
 
 /** The control group that the file system drivers recorded. */
-export function recordedFileGroup(state: CgroupState, layout: CgroupLayout): Cgroup {
+export function recordedFileGroup(state: CgroupState, layout: CgroupLayout): FileCgroup {
   const { path, rootless, isDefaultPath } = state;
   const facts = { hasBfq: layout.hasBfq };
   const unifiedPath = state.cgroup_paths[""];

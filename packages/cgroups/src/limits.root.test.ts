@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import type { LinuxResources } from "@runlet/spec";
 import { afterEach, describe, expect, it } from "vitest";
 import { rejectionOf } from "../test/errors.ts";
 import { dispose, drivers, isV2, newGroup, startMember, until } from "../test/member.ts";
@@ -167,6 +168,59 @@ describe.each(drivers)("%s", (driver) => {
     expect(hugepages).toMatchObject({ code: "ERR_RUNLET_CGROUP", pointer: "/linux/resources/hugepageLimits/0" });
   });
 });
+
+describe.each(drivers)("%s: an update of which one limit is refused", (driver) => {
+  const before: LinuxResources = {
+    memory: { limit: 64 << 20, swap: 96 << 20, reservation: 16 << 20 },
+    cpu: { shares: 512, quota: 50000, period: 100000, cpus: "0", mems: "0" },
+    pids: { limit: 50 },
+  };
+  const change: LinuxResources = {
+    memory: { limit: 128 << 20, swap: 256 << 20, reservation: 32 << 20 },
+    cpu: { shares: 2048, quota: 400000, period: 200000, burst: 20000, idle: 1 },
+    devices: [{ allow: true, access: "rwm" }],
+  };
+
+  it("changes nothing", async () => {
+    const cgroup = make(driver);
+    await startMember({ cgroup, resources: before, script: "sleep 100" });
+    const held = limitFiles(cgroup);
+    const error = await rejectionOf(cgroup.update({ ...change, pids: { limit: 1n << 62n } }));
+    expect(error).toMatchObject({ pointer: "/linux/resources/pids/limit", errno: "EINVAL" });
+    expect(error.explanation ?? "").not.toContain("could not be set back");
+    expect(limitFiles(cgroup)).toEqual(held);
+    await cgroup.update(change);
+    expect(limitFiles(cgroup)).not.toEqual(held);
+  });
+});
+
+/** What the files hold that the tests change. */
+function limitFiles(cgroup: Cgroup): Record<string, string> {
+  const files = isV2
+    ? [
+        "memory.max",
+        "memory.swap.max",
+        "memory.low",
+        "cpu.weight",
+        "cpu.max",
+        "cpu.max.burst",
+        "cpu.idle",
+        "pids.max",
+      ].map((file) => ["", file] as const)
+    : ([
+        ["memory", "memory.limit_in_bytes"],
+        ["memory", "memory.memsw.limit_in_bytes"],
+        ["memory", "memory.soft_limit_in_bytes"],
+        ["cpu", "cpu.shares"],
+        ["cpu", "cpu.cfs_quota_us"],
+        ["cpu", "cpu.cfs_period_us"],
+        ["cpu", "cpu.cfs_burst_us"],
+        ["cpu", "cpu.idle"],
+        ["pids", "pids.max"],
+        ["devices", "devices.list"],
+      ] as const);
+  return Object.fromEntries(files.map(([controller, file]) => [file, read(cgroup, controller, file)]));
+}
 
 it("names the unified key of a controller that the host does not have", async ({ task, skip }) => {
   if (!isV2) {

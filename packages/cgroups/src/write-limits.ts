@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, writeSync } from "node:fs";
-import { isRunletError, type RunletError } from "@runlet/errors";
-import { errnoOf, writeError } from "./cgroup-file.ts";
+import { isRunletError, RunletError } from "@runlet/errors";
+import { errnoOf, writeError, writeValue } from "./cgroup-file.ts";
+import { previousValue } from "./previous-value.ts";
 import type { PlannedWrite } from "./resource-value.ts";
 
 /** Options of {@link writeLimits}. */
@@ -10,6 +11,9 @@ export interface LimitWriter {
   /** A driver's own error for a refused write, or undefined for the general one. */
   readonly explain: (write: PlannedWrite, hostPath: string, error: unknown) => RunletError | undefined;
 }
+
+/** Gives files back what they held. @returns those that could not be given it, in words. */
+export type Undo = () => readonly string[];
 
 /**
  * Carries out writes in order.
@@ -21,51 +25,117 @@ export interface LimitWriter {
  * @throws RunletError with the pointer of the field whose value was refused.
  */
 export function writeLimits(writes: readonly PlannedWrite[], writer: LimitWriter): void {
-  const refused: PlannedWrite[] = [];
-  const openFile = { hostPath: "", fd: -1 };
+  using pass = new Pass(writer, false);
+  pass.run(writes);
+}
+
+/**
+ * Carries out writes as {@link writeLimits} does, all or none: when one is refused, the files that were written before are
+ * given back what they held, the last one first.
+ *
+ * @returns what takes the change back.
+ * @throws RunletError with the pointer of the field whose value was refused; where a file cannot be given back what it held,
+ *   the explanation says which.
+ */
+export function changeLimits(writes: readonly PlannedWrite[], writer: LimitWriter): Undo {
+  using pass = new Pass(writer, true);
   try {
+    pass.run(writes);
+  } catch (error) {
+    throw withRemains(error, pass.undo());
+  }
+  return () => pass.undo();
+}
+
+/** The error of a change, saying what of the change is left: nothing is said when nothing is. */
+export function withRemains(error: unknown, remains: readonly string[]): unknown {
+  if (remains.length === 0 || !isRunletError(error)) return error;
+  const { code, message, pointer, syscall, errno, hint, details } = error;
+  const explanation = [error.explanation, `could not be set back: ${remains.join(", ")}`].filter(Boolean).join("; ");
+  return new RunletError(code, message, { pointer, syscall, errno, explanation, hint, details, cause: error });
+}
+
+/** One go through a list of writes. */
+class Pass implements Disposable {
+  readonly #writer: LimitWriter;
+  readonly #remembers: boolean;
+  /** Files that were written, with what they held. */
+  readonly #written: { hostPath: string; file: string; before: string | undefined }[] = [];
+  #hostPath = "";
+  #fd = -1;
+
+  constructor(writer: LimitWriter, remembers: boolean) {
+    this.#writer = writer;
+    this.#remembers = remembers;
+  }
+
+  run(writes: readonly PlannedWrite[]): void {
+    const refused: PlannedWrite[] = [];
     for (const write of writes) {
       try {
-        writeOne(write, writer, openFile);
+        this.#write(write);
       } catch (error) {
-        if (errnoOf(error) !== "EINVAL" || writes.length === 1) throw failure(write, writer, error);
+        if (errnoOf(error) !== "EINVAL" || writes.length === 1) throw this.#failure(write, error);
         refused.push(write);
       }
     }
     for (const write of refused) {
       try {
-        writeOne(write, writer, openFile);
+        this.#write(write);
       } catch (error) {
-        throw failure(write, writer, error);
+        throw this.#failure(write, error);
       }
     }
-  } finally {
-    if (openFile.fd >= 0) closeSync(openFile.fd);
   }
-}
 
-/** Keeps the file open: a device list is a dozen writes to the same one. */
-function writeOne(write: PlannedWrite, writer: LimitWriter, openFile: { hostPath: string; fd: number }): void {
-  const hostPath = `${writer.directoryOf(write)}/${write.file}`;
-  if (hostPath !== openFile.hostPath) {
-    if (openFile.fd >= 0) closeSync(openFile.fd);
-    openFile.fd = -1;
-    openFile.hostPath = "";
-    try {
-      openFile.fd = openSync(hostPath, constants.O_WRONLY);
-    } catch (error) {
-      if (write.mayBeMissing === true && errnoOf(error) === "ENOENT") return;
-      throw error;
+  /** Keeps the file open: a device list is a dozen writes to the same one. */
+  #write(write: PlannedWrite): void {
+    const directory = this.#writer.directoryOf(write);
+    const hostPath = `${directory}/${write.file}`;
+    const before = this.#remembers ? previousValue(directory, write.file, write.value) : undefined;
+    if (hostPath !== this.#hostPath) {
+      this[Symbol.dispose]();
+      try {
+        this.#fd = openSync(hostPath, constants.O_WRONLY);
+      } catch (error) {
+        if (write.mayBeMissing === true && errnoOf(error) === "ENOENT") return;
+        throw error;
+      }
+      this.#hostPath = hostPath;
     }
-    openFile.hostPath = hostPath;
+    writeSync(this.#fd, write.value);
+    if (this.#remembers) this.#written.push({ hostPath, file: write.file, before });
   }
-  writeSync(openFile.fd, write.value);
+
+  #failure(write: PlannedWrite, error: unknown): unknown {
+    if (isRunletError(error)) return error;
+    const hostPath = this.#writer.directoryOf(write);
+    return (
+      this.#writer.explain(write, hostPath, error) ??
+      writeError(error, { ...write, hostPath: `${hostPath}/${write.file}` })
+    );
+  }
+
+  /** As in {@link run}, a value that is invalid now can be valid after the others. */
+  undo(): readonly string[] {
+    let left = this.#written.splice(0).reverse();
+    for (let round = 0; round < 2 && left.length > 0; round++) left = left.filter((one) => !restore(one));
+    return left.map(({ file }) => file);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = -1;
+    this.#hostPath = "";
+  }
 }
 
-function failure(write: PlannedWrite, writer: LimitWriter, error: unknown): unknown {
-  if (isRunletError(error)) return error;
-  const hostPath = writer.directoryOf(write);
-  return (
-    writer.explain(write, hostPath, error) ?? writeError(error, { ...write, hostPath: `${hostPath}/${write.file}` })
-  );
+function restore({ hostPath, before }: { hostPath: string; before: string | undefined }): boolean {
+  if (before === undefined) return false;
+  try {
+    writeValue(hostPath, before);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -9,12 +9,14 @@ import type {
   CgroupState,
   CgroupWarning,
   CgroupWrite,
+  FileCgroup,
 } from "../cgroup.ts";
 import type { CgroupEvent } from "../events.ts";
 import { parseOwnCgroups } from "../layout.ts";
 import { waitUntilEmpty } from "../removal.ts";
 import { resourcesPointer } from "../resource-value.ts";
 import type { CgroupStats } from "../stats.ts";
+import { withRemains } from "../write-limits.ts";
 import { deviceProperties } from "./device-properties.ts";
 import { countLoggedOomKills } from "./kernel-log.ts";
 import { ManagerBus } from "./manager-bus.ts";
@@ -30,7 +32,7 @@ export interface SystemdOptions {
   readonly slice: string;
   readonly isUserInstance: boolean;
   /** The unit's group in the file system, driven for what systemd has no property for. */
-  readonly files: Cgroup;
+  readonly files: FileCgroup;
   /** As {@link CgroupState.sinceUptimeMs}; a unit that is yet to be made has none. */
   readonly sinceUptimeMs?: number | undefined;
 }
@@ -44,7 +46,7 @@ export class SystemdCgroup implements Cgroup {
   readonly path: string;
   readonly hostPaths: Readonly<Record<string, string>>;
   readonly #options: SystemdOptions;
-  readonly #files: Cgroup;
+  readonly #files: FileCgroup;
   readonly #bus: ManagerBus;
   #sinceUptimeMs: number | undefined;
 
@@ -183,14 +185,16 @@ export class SystemdCgroup implements Cgroup {
 
   async update(resources: LinuxResources): Promise<void> {
     const properties = await this.#supported(limitProperties(this.#files.planUpdate(resources)));
-    if (properties.length > 0) {
-      try {
-        await this.#bus.setProperties(this.#options.unit, properties);
-      } catch (error) {
-        throw error instanceof BusError ? this.#updateError(error) : error;
-      }
+    const undo = this.#files.change(resources);
+    if (properties.length === 0) return;
+    try {
+      await this.#bus.setProperties(this.#options.unit, properties);
+    } catch (error) {
+      throw withRemains(error instanceof BusError ? this.#updateError(error) : error, undo());
     }
-    await this.#files.update(resources);
+    // systemd has written its own, rounded values meanwhile. Devices it leaves alone.
+    const { devices: _, ...limits } = resources;
+    await this.#files.update(limits);
   }
 
   #updateError(error: BusError): RunletError {

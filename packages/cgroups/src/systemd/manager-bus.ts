@@ -35,27 +35,31 @@ export class ManagerBus {
     await this.#call({ member: "ResetFailedUnit", signature: "s", values: [name] });
   }
 
-  /** Changes properties of a running unit until it ends. @throws BusError */
+  /** Changes properties of a running unit until it ends, and returns when systemd has written its files. @throws BusError */
   async setProperties(name: string, properties: readonly UnitProperty[]): Promise<void> {
     await this.#call({
       member: "SetUnitProperties",
       signature: "sba(sv)",
       values: [name, true, toBusProperties(properties)],
     });
+    // systemd answers before it writes, and writes before it reads another message.
+    await this.#askVersion();
   }
 
   /** Major version of systemd; asked for once. */
   async version(): Promise<number> {
-    if (this.#version === undefined) {
-      const { reply } = await this.#call({
-        interface: "org.freedesktop.DBus.Properties",
-        member: "Get",
-        signature: "ss",
-        values: [managerInterface, "Version"],
-      });
-      this.#version = Number.parseInt(/\d+/.exec(reply ?? "")?.[0] ?? "0", 10);
-    }
+    this.#version ??= await this.#askVersion();
     return this.#version;
+  }
+
+  async #askVersion(): Promise<number> {
+    const { reply } = await this.#call({
+      interface: "org.freedesktop.DBus.Properties",
+      member: "Get",
+      signature: "ss",
+      values: [managerInterface, "Version"],
+    });
+    return Number.parseInt(/\d+/.exec(reply ?? "")?.[0] ?? "0", 10);
   }
 
   async #job(action: string, name: string, call: BusMethod): Promise<void> {

@@ -1,12 +1,12 @@
 import { RunletError } from "@runlet/errors";
 import type { LinuxResources } from "@runlet/spec";
 import type {
-  Cgroup,
   CgroupCreateOptions,
   CgroupDescriptors,
   CgroupState,
   CgroupWarning,
   CgroupWrite,
+  FileCgroup,
 } from "../cgroup.ts";
 import { isGone, isRefusal, readTextIfExists, writeValue } from "../cgroup-file.ts";
 import { deviceRules } from "../device-rule.ts";
@@ -18,11 +18,11 @@ import { processesOf, signalAll } from "../processes.ts";
 import { removeGroups } from "../removal.ts";
 import type { PlannedWrite } from "../resource-value.ts";
 import type { CgroupStats } from "../stats.ts";
-import { writeLimits } from "../write-limits.ts";
+import { changeLimits, type Undo, withRemains, writeLimits } from "../write-limits.ts";
 import { missingControllerError, refusedControllerError } from "./controller-errors.ts";
 import { inheritCpuset, initialiseCpuset } from "./cpuset.ts";
 import { openDescriptors, type V1Place } from "./descriptors.ts";
-import { deviceList, deviceListWrites, parseDeviceList } from "./device-list.ts";
+import { type DeviceList, deviceList, deviceListWrites, parseDeviceList } from "./device-list.ts";
 import { countOomKills, watchGroup } from "./events.ts";
 import { freezeGroup, isGroupFrozen, thawGroup } from "./freezer.ts";
 import { limitWrites, type V1Facts } from "./limits.ts";
@@ -43,7 +43,7 @@ export interface V1Options {
 const SIGKILL = 9;
 
 /** A control group of v1: one directory in each hierarchy, and in the unified one of a hybrid host. */
-export class V1Cgroup implements Cgroup {
+export class V1Cgroup implements FileCgroup {
   readonly driver = "v1";
   readonly needsProcess = false;
   readonly path: string;
@@ -145,9 +145,31 @@ export class V1Cgroup implements Cgroup {
   }
 
   async update(resources: LinuxResources): Promise<void> {
-    writeLimits(this.planUpdate(resources), this.#writer);
-    if (resources.devices === undefined) return;
-    const target = deviceList(deviceRules(resources.devices));
+    this.change(resources);
+  }
+
+  change(resources: LinuxResources): Undo {
+    const undo = changeLimits(this.planUpdate(resources), this.#writer);
+    if (resources.devices === undefined) return undo;
+    const current = readTextIfExists(`${this.hostPaths.devices}/devices.list`);
+    const before = current === undefined ? null : parseDeviceList(current);
+    const setBack = (): void => {
+      if (before !== null) this.#changeDevices(before);
+    };
+    try {
+      this.#changeDevices(deviceList(deviceRules(resources.devices)));
+    } catch (error) {
+      const remains = undo();
+      setBack();
+      throw withRemains(error, remains);
+    }
+    return () => {
+      setBack();
+      return undo();
+    };
+  }
+
+  #changeDevices(target: DeviceList): void {
     const current = readTextIfExists(`${this.hostPaths.devices}/devices.list`);
     this.#writeDevices(deviceListWrites(target, current === undefined ? null : parseDeviceList(current)));
   }

@@ -3,12 +3,12 @@ import type { RunletError } from "@runlet/errors";
 import type { LinuxResources } from "@runlet/spec";
 import { openFlags } from "@runlet/syscall";
 import type {
-  Cgroup,
   CgroupCreateOptions,
   CgroupDescriptors,
   CgroupState,
   CgroupWarning,
   CgroupWrite,
+  FileCgroup,
 } from "../cgroup.ts";
 import { errnoOf, isGone, isRefusal, readTextIfExists, writeValue } from "../cgroup-file.ts";
 import { deviceRules } from "../device-rule.ts";
@@ -20,7 +20,7 @@ import { processesOf, signalAll } from "../processes.ts";
 import { removeGroups } from "../removal.ts";
 import type { PlannedWrite } from "../resource-value.ts";
 import type { CgroupStats } from "../stats.ts";
-import { writeLimits } from "../write-limits.ts";
+import { changeLimits, type Undo, withRemains, writeLimits } from "../write-limits.ts";
 import { ControllerPath, type MissingController, missingControllerError } from "./controllers.ts";
 import { setDeviceProgram } from "./device-attachment.ts";
 import { deviceWrites } from "./device-program.ts";
@@ -46,7 +46,7 @@ export interface V2Options {
 const SIGKILL = 9;
 
 /** A control group of v2: one directory. */
-export class V2Cgroup implements Cgroup {
+export class V2Cgroup implements FileCgroup {
   readonly driver = "v2";
   readonly needsProcess = false;
   readonly path: string;
@@ -175,9 +175,19 @@ export class V2Cgroup implements Cgroup {
   }
 
   async update(resources: LinuxResources): Promise<void> {
-    const limits = this.planUpdate(resources);
-    if (resources.devices !== undefined) this.#setDevices(resources.devices, true);
-    writeLimits(limits, this.#writer);
+    this.change(resources);
+  }
+
+  /** Devices come last: they are set at once or not at all, but a program that was replaced is gone. */
+  change(resources: LinuxResources): Undo {
+    const undo = changeLimits(this.planUpdate(resources), this.#writer);
+    if (resources.devices === undefined) return undo;
+    try {
+      this.#setDevices(resources.devices, true);
+    } catch (error) {
+      throw withRemains(error, undo());
+    }
+    return () => [...undo(), "devices"];
   }
 
   #setDevices(devices: LinuxResources["devices"], isUpdate: boolean): void {

@@ -53,8 +53,12 @@ export interface ImageBundle {
 export interface ImageProvider {
   /** Makes a bundle of an image, fetching that if it has to. */
   instantiate(request: ImageRequest): Promise<ImageBundle>;
-  /** Removes a bundle that was kept, and lets go of what was kept for it. One that is gone is no error. */
-  remove(bundleHostPath: string): Promise<void>;
+  /**
+   * Removes a bundle that was kept, and lets go of what was kept for it. One that is gone is no error.
+   *
+   * @returns false, and does nothing, for a bundle that is no such provider's.
+   */
+  remove(bundleHostPath: string): Promise<boolean>;
 }
 
 /** Options of `Runtime.create` for a container of an image. Its bundle is removed with it. */

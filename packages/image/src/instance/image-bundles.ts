@@ -5,7 +5,7 @@ import type { SnapshotStorage } from "../snapshot/snapshot.ts";
 import { ImageStore } from "../store/image-store.ts";
 import type { StoredImage } from "../store/stored-image.ts";
 import type { ImageSource, Progress } from "../transfer.ts";
-import { removeInstance, storePathOf } from "./instance-directory.ts";
+import { removeInstance, storePathIfInstance } from "./instance-directory.ts";
 import { instantiate } from "./instantiate.ts";
 
 /** When an image is fetched: if the store has it not, each time, or not at all. */
@@ -92,17 +92,17 @@ export class ImageBundles {
   }
 
   /**
-   * Removes a bundle and lets go of the image's layers. One that is gone is no error.
+   * Removes a bundle, of whichever store, and lets go of the image's layers. One that is gone is no error.
    *
-   * @throws RunletError `ERR_RUNLET_USAGE` for a bundle that was not made of an image, `ERR_RUNLET_STORE`
+   * @returns false, and does nothing, for a bundle that was not made of an image.
+   * @throws RunletError `ERR_RUNLET_STORE`
    */
-  async remove(bundleHostPath: string): Promise<void> {
-    const store = await this.#openStore();
-    const storeHostPath = storePathOf(bundleHostPath);
-    await removeInstance(
-      store.hostPath === storeHostPath ? store : await ImageStore.open({ hostPath: storeHostPath }),
-      bundleHostPath,
-    );
+  async remove(bundleHostPath: string): Promise<boolean> {
+    const hostPath = storePathIfInstance(bundleHostPath);
+    if (hostPath === undefined) return false;
+    const { store } = this.#options;
+    await removeInstance(store?.hostPath === hostPath ? store : await ImageStore.open({ hostPath }), bundleHostPath);
+    return true;
   }
 
   #openStore(): Promise<ImageStore> {

@@ -8,6 +8,8 @@ import { hasCode, storeError } from "../store/store-error.ts";
 import { currentBootId, readRecord } from "./instance-record.ts";
 
 const directoryName = "instances";
+/** Every store has it. */
+const storeRecordName = "store.json";
 const leasePrefix = "instance-";
 const longestName = 80;
 
@@ -53,14 +55,17 @@ export function makeInstance(store: ImageStore, name: string): NewInstance {
   return { name, bundleHostPath, unlock };
 }
 
-/**
- * The store that an instance is of.
- *
- * @throws RunletError `ERR_RUNLET_USAGE` for a directory that is no instance.
- */
-export function storePathOf(bundleHostPath: string): string {
+/** The store that an instance is of; undefined for a directory that is none, there or gone. */
+export function storePathIfInstance(bundleHostPath: string): string | undefined {
   const parent = dirname(resolve(bundleHostPath));
-  if (basename(parent) === directoryName) return dirname(parent);
+  const hostPath = dirname(parent);
+  return basename(parent) === directoryName && existsSync(join(hostPath, storeRecordName)) ? hostPath : undefined;
+}
+
+/** As {@link storePathIfInstance}. @throws RunletError `ERR_RUNLET_USAGE` for a directory that is no instance. */
+export function storePathOf(bundleHostPath: string): string {
+  const hostPath = storePathIfInstance(bundleHostPath);
+  if (hostPath !== undefined) return hostPath;
   throw new RunletError("ERR_RUNLET_USAGE", `${quote(bundleHostPath)} is no container of an image`, {
     hint: "`runlet run --image` makes such containers",
   });

@@ -1,7 +1,7 @@
 import { RunletError } from "@runlet/errors";
 import type { Descriptor } from "@runlet/spec";
 import { checkContent, sizeOf } from "./digest.ts";
-import { parseManifest } from "./manifest.ts";
+import { type ParsedManifest, parseManifest } from "./manifest.ts";
 import { choosePlatform, hostPlatform } from "./platform.ts";
 import type { CopyOptions, ImageSource, ImageTarget, ManifestContent, OpenContent } from "./transfer.ts";
 
@@ -13,13 +13,20 @@ export interface CopyRequest extends CopyOptions {
   readonly reference?: string | undefined;
   /** What the target calls it; without a tag it is stored by its digest alone. */
   readonly targetReference?: string | undefined;
+  /**
+   * Whether the index that a platform was chosen from is copied too, though it refers to what is not. A store wants that, so
+   * that an image keeps its digest; a registry refuses it. Default false: the image of the platform is what is copied.
+   */
+  readonly keepsIndex?: boolean | undefined;
+  /** What reading and writing a blob is called in progress. Default "download". */
+  readonly step?: "download" | "upload" | undefined;
   /** Sees each manifest of an image before its content is copied; what it throws ends the copy. */
   readonly onManifest?: ((manifest: ManifestContent) => void) | undefined;
 }
 
 /** What was copied. */
 export interface CopyResult {
-  /** What the reference stands for: a manifest, or an index. */
+  /** What got the name: a manifest, or an index. */
   readonly target: ManifestContent;
   /** Manifests of images that were copied: one, or those of all platforms. */
   readonly manifests: readonly ManifestContent[];
@@ -38,46 +45,91 @@ const maxIndexDepth = 4;
  *   `ERR_RUNLET_ABORTED`; and what source and target throw.
  */
 export async function copyImage(request: CopyRequest): Promise<CopyResult> {
-  const { from, to, reference, targetReference, signal, onProgress } = request;
+  const { from, to, reference, targetReference, signal, onProgress, platform, keepsIndex } = request;
   throwIfAborted(signal);
-  const target = await from.manifest(reference, { signal });
-  const { digest } = target.descriptor;
-  const size = sizeOf(target.descriptor);
+  const found = await from.manifest(reference, { signal });
+  const { digest } = found.descriptor;
+  const size = sizeOf(found.descriptor);
   onProgress?.({ step: "resolve", digest, doneBytes: size, totalBytes: size });
-  const manifests = await copyTree(request, { content: target, depth: 0 });
+  if (platform === "all") {
+    const manifests = await copyTree(request, { content: found, depth: 0 });
+    await to.putManifest(found, targetReference, { signal });
+    return { target: found, manifests };
+  }
+  const { image, indexes } = await chooseImage(request, found);
+  await copyContent(request, image);
+  const [outermost, ...inner] = keepsIndex === true ? indexes : [];
+  const target = outermost ?? image;
+  for (const content of outermost === undefined ? [] : [image, ...inner.toReversed()])
+    await to.putManifest(content, undefined, { signal });
   await to.putManifest(target, targetReference, { signal });
-  return { target, manifests };
+  return { target, manifests: [image] };
 }
 
-/** Copies what a manifest or index refers to, but not itself. @returns the manifests of images in it. */
+/** Goes from what was found to the image of the platform, through the indexes on the way. */
+async function chooseImage(
+  request: CopyRequest,
+  found: ManifestContent,
+): Promise<{ image: ManifestContent; indexes: readonly ManifestContent[] }> {
+  const { from, platform, signal } = request;
+  const wanted = platform === undefined || platform === "all" ? hostPlatform() : platform;
+  const indexes: ManifestContent[] = [];
+  for (let content = found; ; ) {
+    throwIfAborted(signal);
+    const parsed = await parseChecked(content);
+    if (parsed.kind === "manifest") return { image: content, indexes };
+    if (indexes.push(content) > maxIndexDepth) throw tooDeep();
+    const { manifests } = parsed.index;
+    content = await readChild(request, choosePlatform({ manifests, platform: wanted, name: from.name }));
+  }
+}
+
+/** Copies all that a manifest or index refers to, but not itself. @returns the manifests of images in it. */
 async function copyTree(
   request: CopyRequest,
   options: { content: ManifestContent; depth: number },
 ): Promise<ManifestContent[]> {
   const { content, depth } = options;
-  const { from, to, signal, platform = hostPlatform(), onManifest } = request;
-  throwIfAborted(signal);
-  await checkContent(content.descriptor, content.bytes);
-  const parsed = parseManifest(content);
+  throwIfAborted(request.signal);
+  const parsed = await parseChecked(content);
   if (parsed.kind === "manifest") {
-    onManifest?.(content);
-    const { config, layers } = parsed.manifest;
-    await copyBlobs(request, [config, ...layers]);
+    await copyContent(request, content);
     return [content];
   }
-  if (depth >= maxIndexDepth) throw new RunletError("ERR_RUNLET_IMAGE", "an index lists indexes too deep");
-  const { manifests } = parsed.index;
-  const chosen = platform === "all" ? manifests : [choosePlatform({ manifests, platform, name: from.name })];
+  if (depth >= maxIndexDepth) throw tooDeep();
   const found: ManifestContent[] = [];
-  for (const descriptor of chosen) {
-    const child = await from.manifest(descriptor.digest, { signal });
-    const { mediaType, digest } = descriptor;
-    const announced = { bytes: child.bytes, descriptor: { mediaType, digest, size: child.bytes.length } };
-    // An index may list what is no image, such as an attestation: of all platforms it is copied as it is.
-    found.push(...(await copyTree(request, { content: announced, depth: depth + 1 })));
-    await to.putManifest(announced, undefined, { signal });
+  for (const descriptor of parsed.index.manifests) {
+    const child = await readChild(request, descriptor);
+    // An index may list what is no image, such as an attestation: it is copied as it is.
+    found.push(...(await copyTree(request, { content: child, depth: depth + 1 })));
+    await request.to.putManifest(child, undefined, { signal: request.signal });
   }
   return found;
+}
+
+async function parseChecked(content: ManifestContent): Promise<ParsedManifest> {
+  await checkContent(content.descriptor, content.bytes);
+  return parseManifest(content);
+}
+
+/** Reads what an index lists; digest and type are those that the index says. */
+async function readChild({ from, signal }: CopyRequest, listed: Descriptor): Promise<ManifestContent> {
+  const { mediaType, digest } = listed;
+  const { bytes } = await from.manifest(digest, { signal });
+  return { bytes, descriptor: { mediaType, digest, size: bytes.length } };
+}
+
+/** Copies what an image consists of, besides its manifest. */
+async function copyContent(request: CopyRequest, content: ManifestContent): Promise<void> {
+  const parsed = parseManifest(content);
+  if (parsed.kind !== "manifest") throw new Error("an index has no content");
+  request.onManifest?.(content);
+  const { config, layers } = parsed.manifest;
+  await copyBlobs(request, [config, ...layers]);
+}
+
+function tooDeep(): RunletError {
+  return new RunletError("ERR_RUNLET_IMAGE", "an index lists indexes too deep");
 }
 
 /** Copies blobs, each once, a few at a time; the first failure stops the others. */
@@ -109,7 +161,7 @@ async function copyBlobs(request: CopyRequest, descriptors: readonly Descriptor[
 }
 
 async function copyBlob(request: CopyRequest, descriptor: Descriptor): Promise<void> {
-  const { from, to, signal, onProgress } = request;
+  const { from, to, signal, onProgress, step = "download" } = request;
   const { digest } = descriptor;
   const size = sizeOf(descriptor);
   throwIfAborted(signal);
@@ -123,11 +175,11 @@ async function copyBlob(request: CopyRequest, descriptor: Descriptor): Promise<v
       throwIfAborted(signal);
       yield chunk;
       doneBytes += chunk.length;
-      onProgress?.({ step: "download", digest, doneBytes, totalBytes: size });
+      onProgress?.({ step, digest, doneBytes, totalBytes: size });
     }
   };
   await to.putBlob(descriptor, open, { signal });
-  onProgress?.({ step: "download", digest, doneBytes: size, totalBytes: size });
+  onProgress?.({ step, digest, doneBytes: size, totalBytes: size });
 }
 
 /** @throws RunletError `ERR_RUNLET_ABORTED` */

@@ -6,6 +6,10 @@ export { type CopyRequest, type CopyResult, copyImage } from "./copy.ts";
 export { type Change, type ChangeKind, type CompareOptions, listChanges } from "./diff/changes.ts";
 export { type FileOwner, type LayerOptions, writeLayer } from "./diff/layer.ts";
 export type { Tree } from "./diff/merged-directory.ts";
+export { type GraphImage, type GraphLayer, type LayerGraph, type LayerNode, layerGraph } from "./graph/layer-graph.ts";
+export { formatBytes } from "./graph/node-label.ts";
+export { drawLayerSvg } from "./graph/svg-drawing.ts";
+export { drawLayerText } from "./graph/text-drawing.ts";
 export { type CommitOptions, type CommitResult, commitInstance } from "./instance/commit.ts";
 export {
   type BundleRequest,
@@ -19,6 +23,7 @@ export { removeInstance, removeOrphanedInstances } from "./instance/instance-dir
 export { type ContainerFiles, type DirectoryOwner, MergedTree } from "./layers/merged-tree.ts";
 export { LayoutSource } from "./layout/layout-source.ts";
 export { LayoutTarget } from "./layout/layout-target.ts";
+export { defaultImageName, type ImageLocation, parseImageLocation } from "./location/image-location.ts";
 export { formatPlatform, hostPlatform, parsePlatform } from "./platform.ts";
 export { formatReference, parseReference, type Reference, shortenReference } from "./reference.ts";
 export { type CredentialSource, fixedCredentials, storedCredentials } from "./registry/credential-store.ts";

@@ -184,6 +184,7 @@ export class ImageStore implements ImageSource, ImageTarget {
       to: this,
       reference,
       platform,
+      keepsIndex: true,
       signal,
       onProgress,
       onManifest: isWhole ? undefined : onManifest,

@@ -18,7 +18,7 @@ export {
   type PullPolicy,
   type RequestedBundle,
 } from "./instance/image-bundles.ts";
-export { type Instance, listInstanceChanges, openInstance } from "./instance/instance.ts";
+export { archiveInstance, type Instance, listInstanceChanges, openInstance } from "./instance/instance.ts";
 export { removeInstance, removeOrphanedInstances } from "./instance/instance-directory.ts";
 export { type ContainerFiles, type DirectoryOwner, MergedTree } from "./layers/merged-tree.ts";
 export { LayoutSource } from "./layout/layout-source.ts";

@@ -97,11 +97,13 @@ export async function populateRootfs(options: {
         case "directory":
           notes.push(...copyDirectory(root, source.hostPath, source.containerPath ?? "/"));
           break;
-        case "archive": {
+        case "archive":
+        case "stream": {
           const { skipped } = await unpackArchive({
             rootHostPath: rootfsHostPath,
-            source: source.hostPath,
-            sha256: source.sha256,
+            ...(source.kind === "archive"
+              ? { source: source.hostPath, sha256: source.sha256 }
+              : { source: source.content, devices: process.geteuid?.() === 0 ? "create" : "skip" }),
             limits: options.limits,
           });
           for (const { path, part, reason } of skipped)

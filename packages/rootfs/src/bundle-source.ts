@@ -12,7 +12,9 @@ export type BundleSource =
   /** The content of a directory: a root filesystem that was made before, or another container's. */
   | { readonly kind: "directory"; readonly hostPath: string; readonly containerPath?: string }
   /** A tar archive: plain, gzip, zstd or xz. `sha256` (64 hexadecimal digits) is that of the file as it is. */
-  | { readonly kind: "archive"; readonly hostPath: string; readonly sha256?: string };
+  | { readonly kind: "archive"; readonly hostPath: string; readonly sha256?: string }
+  /** A tar archive that is made while it is read, such as the files of a container. */
+  | { readonly kind: "stream"; readonly content: AsyncIterable<Uint8Array> };
 
 /**
  * Reads what a person writes after `--from`: `PATH`, or `PATH:/PLACE/IN/CONTAINER` (a place that ends with `/` is a
@@ -51,7 +53,7 @@ function splitPlace(text: string): { hostPath: string; place: string | undefined
   return { hostPath: match[1] ?? text, place: match[2] };
 }
 
-function detectKind(hostPath: string, hasPlace: boolean): BundleSource["kind"] {
+function detectKind(hostPath: string, hasPlace: boolean): Exclude<BundleSource["kind"], "stream"> {
   let head: Buffer;
   try {
     const status = statSync(hostPath);

@@ -1,11 +1,13 @@
 import { resolve } from "node:path";
 import { quote } from "@runlet/errors";
-import { type BundleConfig, createBundle, readBundleSource } from "@runlet/rootfs";
+import { type BundleConfig, type BundleSource, createBundle, readBundleSource } from "@runlet/rootfs";
 import { parseMount, parseUser } from "../bundle-values.ts";
 import { parseBytes } from "../byte-size.ts";
 import type { Invocation, OptionValues } from "../command.ts";
 import { commands } from "../commands.ts";
+import { containerOf, readContainerSource } from "../container-source.ts";
 import type { bundleOptions, bundlePositionals } from "../options/bundle.ts";
+import { openRuntime } from "../runtime.ts";
 import { UsageError } from "../usage-error.ts";
 
 /** Makes a bundle and says what is in it. */
@@ -17,10 +19,22 @@ export async function run(invocation: Invocation<typeof bundleOptions, typeof bu
     });
   }
   const digest = options.sha256 === undefined ? {} : { sha256: options.sha256 };
+  const from: BundleSource[] = [];
+  let config: BundleConfig = {};
+  for (const text of options.from) {
+    const id = containerOf(text);
+    if (id === undefined) {
+      from.push(readBundleSource(text, digest));
+      continue;
+    }
+    const container = await readContainerSource(await openRuntime(invocation), id);
+    from.push(container.source);
+    config = container.config;
+  }
   const bundle = await createBundle({
     bundleHostPath: positionals.dir,
-    from: options.from.map((text) => readBundleSource(text, digest)),
-    config: configOf(options),
+    from,
+    config: { ...config, ...configOf(options), env: [...(config.env ?? []), ...options.env] },
   });
   for (const note of bundle.notes) log.warn(note);
   print(`${quote(bundle.bundleHostPath)}: runs ${(bundle.spec.process?.args ?? []).map(quote).join(" ")}`);

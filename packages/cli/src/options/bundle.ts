@@ -17,8 +17,9 @@ export const specOptions = {
 export const bundleOptions = {
   from: {
     type: "strings",
-    value: "PATH[:PLACE]",
-    summary: "an executable, file, directory or tar archive, and where it goes in the container; may be repeated",
+    value: "PATH[:PLACE]|container:ID",
+    summary:
+      "an executable, file, directory or tar archive, and where it goes in the container; or the files of another container; may be repeated",
     complete: "file",
   },
   sha256: { type: "string", value: "HEX", summary: "digest that the archive must have" },

@@ -15,8 +15,8 @@ export interface Change {
 
 /** What is compared. */
 export interface CompareOptions {
-  /** How it was. */
-  readonly from: Tree;
+  /** How it was. Default: there was nothing. */
+  readonly from?: Tree | undefined;
   /** How it is. Nobody should be writing to it meanwhile. */
   readonly to: Tree;
   /**
@@ -90,11 +90,12 @@ const root = Buffer.from("/");
  * @throws RunletError `ERR_RUNLET_ROOTFS`
  */
 export function* walkChanges({ from, to, mountPoints = [] }: CompareOptions): Generator<Step, void, undefined> {
-  using before = guard(root, () => MergedDirectory.open(from));
+  using before = from === undefined ? undefined : guard(root, () => MergedDirectory.open(from));
   using after = guard(root, () => MergedDirectory.open(to));
   const walk = new Walk(mountPoints);
   const entry = { place: { dirFd: after.fd, path: "." }, status: fstat(after.fd) };
-  yield* walk.directory(root, { before: { directory: before, status: fstat(before.fd) }, after, entry });
+  const earlier = before === undefined ? undefined : { directory: before, status: fstat(before.fd) };
+  yield* walk.directory(root, { before: earlier, after, entry });
 }
 
 interface DirectoryPair {

@@ -4,6 +4,7 @@ import { quote, RunletError } from "@runlet/errors";
 import { unpackArchive } from "@runlet/rootfs";
 import type { Digest, Spec } from "@runlet/spec";
 import { type Change, type CompareOptions, listChanges } from "../diff/changes.ts";
+import { writeLayer } from "../diff/layer.ts";
 import { type SnapshotStorage, snapshotTree } from "../snapshot/snapshot.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { storeError } from "../store/store-error.ts";
@@ -59,6 +60,19 @@ function readSpec(bundleHostPath: string): Spec {
  */
 export async function listInstanceChanges(instance: Instance): Promise<Change[]> {
   return await withComparison(instance, async (comparison) => listChanges(comparison));
+}
+
+/**
+ * All files of a container as an archive, as the container sees them. What was made for mounts to lie on is left out.
+ *
+ * @throws RunletError `ERR_RUNLET_ROOTFS`, `ERR_RUNLET_STORE`, `ERR_RUNLET_ARCHIVE` for a file that changed meanwhile
+ */
+export async function* archiveInstance(instance: Instance): AsyncGenerator<Uint8Array, void, undefined> {
+  const { store, image, storage, bundleHostPath: hostPath } = instance;
+  using _hold = await store.hold();
+  const layers = storage === "overlay" ? await store.unpack(image) : [];
+  const to = snapshotTree({ hostPath, layerHostPaths: layers.map((layer) => layer.hostPath), storage });
+  yield* writeLayer({ to, mountPoints: mountPointsOf(instance.spec) });
 }
 
 /**

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { sleep } from "../harness/command.ts";
@@ -61,6 +62,44 @@ describe("a command that is killed at any moment leaves nothing that delete --fo
       rmSync(bundle.hostPath, { recursive: true });
     }
   });
+});
+
+describe("a create that is killed has no helper that waits for ever, nor a record of one that is gone", () => {
+  // strace(1) kills the creator instead of the call, and ends when all that it traces has ended: a helper, too.
+  const moments: [what: string, calls: string, when: number, isRecorded: boolean][] = [
+    ["before it hands the plan over", "sendmsg", 1, false],
+    ["before it records the process", "rename,renameat,renameat2", 2, false],
+    ["before it answers that the container is created", "sendmsg", 2, true],
+  ];
+  for (const [what, calls, when, isRecorded] of moments) {
+    test(what, { program: "strace" }, async () => {
+      const id = e2e.id();
+      const bundle = e2e.bundle().probing("wait");
+      // Without a control group nothing but the record leads to the process.
+      const global = ["--cgroup-manager", "disabled"];
+      const argv = e2e.runtime.argv(["create", "--bundle", bundle.hostPath, id], global);
+      const trace = join(bundle.hostPath, "trace");
+      const inject = `inject=${calls}:error=EIO:signal=KILL:when=${when}`;
+      const options = { timeout: 30_000, encoding: "utf8", stdio: "ignore" } as const;
+      const strace = spawnSync(
+        "strace",
+        ["-ff", "-q", "-e", `trace=${calls},execveat`, "-e", inject, "-o", trace, ...argv],
+        options,
+      );
+      expect(strace.error).toBeUndefined();
+      expect(strace.signal).toBe("SIGKILL");
+      const traces = readdirSync(bundle.hostPath).filter((name) => name.startsWith("trace."));
+      const ends = traces.map((name) => readFileSync(join(bundle.hostPath, name), "utf8"));
+      expect(
+        ends.filter((text) => text.includes("runlet-init")),
+        "a helper",
+      ).toHaveLength(1);
+      expect(existsSync(join(e2e.runtime.root, id))).toBe(true);
+      if (isRecorded) expect((await e2e.runtime.state(id)).status).toBe("stopped");
+      expect(await e2e.runtime.invoke(["delete", "--force", id])).toMatchObject({ status: 0, stderr: "" });
+      rmSync(bundle.hostPath, { recursive: true });
+    });
+  }
 });
 
 /** How long a create takes until it makes its first file, and from then on. */

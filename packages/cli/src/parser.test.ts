@@ -38,6 +38,7 @@ describe("parseProgramLine", () => {
       "systemd-cgroup": false,
       "cgroup-manager": undefined,
       "allow-annotation": [],
+      "helper-timeout": 60_000,
       rootless: "auto",
     });
   });

@@ -8,21 +8,31 @@ import type { createOptions } from "./options/create.ts";
 import { parseCommandLine, parseProgramLine } from "./parser.ts";
 import { createRequest, openRuntime } from "./runtime.ts";
 
-function request(...args: string[]) {
+function request(args: string[], global: string[] = []) {
   const { options } = parseCommandLine("create", [...args, "web"]);
-  return createRequest(options as unknown as OptionValues<typeof createOptions>);
+  return createRequest(options as unknown as OptionValues<typeof createOptions>, parseProgramLine(global).globals);
 }
 
 describe("createRequest", () => {
   it("asks for the defaults, with our standard streams", () => {
-    expect(request()).toEqual({ bundle: ".", stdio: "inherit", noPivot: false, noNewKeyring: false, preserveFds: 0 });
+    expect(request([])).toEqual({
+      bundle: ".",
+      stdio: "inherit",
+      noPivot: false,
+      noNewKeyring: false,
+      preserveFds: 0,
+      helperTimeoutMs: 60_000,
+    });
   });
 
   it("passes every option on", () => {
     expect(
       request(
-        ...["-b", "dir", "-f", "other.json", "--console-socket", "/c", "--pidfd-socket", "/p", "--pid-file", "/f"],
-        ...["--no-pivot", "--no-new-keyring", "--preserve-fds", "2"],
+        [
+          ...["-b", "dir", "-f", "other.json", "--console-socket", "/c", "--pidfd-socket", "/p", "--pid-file", "/f"],
+          ...["--no-pivot", "--no-new-keyring", "--preserve-fds", "2"],
+        ],
+        ["--helper-timeout", "1m30s"],
       ),
     ).toEqual({
       bundle: "dir",
@@ -34,7 +44,12 @@ describe("createRequest", () => {
       noPivot: true,
       noNewKeyring: true,
       preserveFds: 2,
+      helperTimeoutMs: 90_000,
     });
+  });
+
+  it("takes a time limit of 0 for none", () => {
+    expect(request([], ["--helper-timeout", "0"]).helperTimeoutMs).toBe(Number.POSITIVE_INFINITY);
   });
 });
 

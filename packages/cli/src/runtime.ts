@@ -16,8 +16,16 @@ export async function openRuntime(invocation: Pick<Invocation, "globals" | "log"
   });
 }
 
+/** How long something may make no progress. */
+export function helperTimeout(globals: Invocation["globals"]): number {
+  return globals["helper-timeout"] || Number.POSITIVE_INFINITY;
+}
+
 /** What `create` and `run` ask of the runtime, from their options. The container gets our standard streams. */
-export function createRequest(options: OptionValues<typeof createOptions>): CreateOptions {
+export function createRequest(
+  options: OptionValues<typeof createOptions>,
+  globals: Invocation["globals"],
+): CreateOptions {
   const { config, "console-socket": consoleSocket, "pidfd-socket": pidfdSocket, "pid-file": pidFile } = options;
   return {
     bundle: options.bundle,
@@ -25,6 +33,7 @@ export function createRequest(options: OptionValues<typeof createOptions>): Crea
     noPivot: options["no-pivot"],
     noNewKeyring: options["no-new-keyring"],
     preserveFds: options["preserve-fds"],
+    helperTimeoutMs: helperTimeout(globals),
     ...(config === undefined ? {} : { configPath: config }),
     ...(consoleSocket === undefined ? {} : { consoleSocket }),
     ...(pidfdSocket === undefined ? {} : { pidfdSocket }),

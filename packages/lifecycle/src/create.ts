@@ -155,6 +155,7 @@ function newCreator({ request, stdio, directoryFd, onProcess }: CreatorParts): C
     directoryFd,
     fds: [...stdio.fds, ...preserved],
     signal: options.signal,
+    helperTimeoutMs: options.helperTimeoutMs,
     onProcess,
   });
 }

@@ -29,6 +29,8 @@ export interface CreationRequest {
   /** Descriptors 0, 1, 2 of the container, and those to preserve behind them; they stay the caller's. */
   readonly fds: readonly number[];
   readonly signal?: AbortSignal | undefined;
+  /** How long the helper may say nothing. */
+  readonly helperTimeoutMs?: number | undefined;
   /** Called with the process as soon as there is one, while the helper works. */
   readonly onProcess: (child: ChildProcess) => void;
 }
@@ -57,6 +59,7 @@ export class Creator implements AsyncDisposable {
     this.#driver = new HelperDriver({
       plan: request.plan,
       signal: request.signal,
+      timeoutMs: request.helperTimeoutMs,
       onProcess: request.onProcess,
       carryOut: (operation, pid) => this.#carryOut(operation, pid),
       hookState: () => this.hookState("creating"),

@@ -49,6 +49,11 @@ export interface ExecOptions {
   readonly cgroup?: readonly string[];
   /** Goes ahead in a paused container: the process runs when that is resumed. Default false. */
   readonly ignorePaused?: boolean;
+  /**
+   * How long making the process may come to nothing, in ms: then it is given up (`ERR_RUNLET_TIMEOUT`). Infinity for no
+   * limit. Default 60 s; without a limit with `ignorePaused`.
+   */
+  readonly helperTimeoutMs?: number;
   /** Breaks off what is being made; the process is killed when it fires later. */
   readonly signal?: AbortSignal;
 }

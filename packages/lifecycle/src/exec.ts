@@ -124,6 +124,7 @@ async function drive({ request, process, plan, stdio, cgroup }: DriveParts): Pro
   const driver = new HelperDriver({
     plan,
     signal: options.signal,
+    timeoutMs: options.ignorePaused ? Number.POSITIVE_INFINITY : options.helperTimeoutMs,
     carryOut: async (operation, pid) => {
       if (operation.op === "joinIntelRdtGroup") joinIntelRdtGroup(pid, operation);
       else if (operation.op === "setOomScoreAdj") writeOomScoreAdj(pid, operation);

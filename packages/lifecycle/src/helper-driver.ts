@@ -1,5 +1,5 @@
 import { closeSync } from "node:fs";
-import { type RunletError, SyscallError } from "@runlet/errors";
+import { RunletError, SyscallError } from "@runlet/errors";
 import { cloneFlags, encode, type Operation, operationAt, type Plan } from "@runlet/plan";
 import {
   type ChildExit,
@@ -38,6 +38,8 @@ export interface HelperHandover extends Omit<DescriptorSources, "plan"> {
 export interface HelperWork {
   readonly plan: Plan;
   readonly signal?: AbortSignal | undefined;
+  /** How long the helper may say nothing, besides what hooks take; Infinity for no limit. Default 60 s. */
+  readonly timeoutMs?: number | undefined;
   /** Called with the process as soon as there is one; a second time when the helper goes on in a child. */
   readonly onProcess?: (child: ChildProcess) => void;
   /** Carries out an operation of the parent's. */
@@ -51,6 +53,7 @@ export interface HelperWork {
 }
 
 const SIGKILL = 9;
+const defaultTimeoutMs = 60_000;
 
 /**
  * Drives the init helper through a plan. Disposing ends the process, unless it has been released.
@@ -64,9 +67,13 @@ export class HelperDriver implements AsyncDisposable {
   #terminalFd: number | null = null;
   #exit: ChildExit | null = null;
   #isDone = false;
+  readonly #timeoutMs: number;
+  /** What of the time until the next message may go to hooks that the helper runs. */
+  #hookMs = 0;
 
   constructor(work: HelperWork) {
     this.#work = work;
+    this.#timeoutMs = work.timeoutMs ?? defaultTimeoutMs;
   }
 
   /** The process; of a helper that forks, the one that goes on. */
@@ -141,20 +148,38 @@ export class HelperDriver implements AsyncDisposable {
    * Answers the helper until it has come to its wait for the start, or has closed its socket: by execve(2), or because it has
    * been killed.
    *
-   * @throws RunletError of the operation that failed.
+   * @throws RunletError of the operation that failed; `ERR_RUNLET_TIMEOUT` when the helper has said nothing for too long.
    */
   async drive(): Promise<"created" | "closed"> {
     for (;;) {
       const message = receiveMessage(this.#controlFd, maxReportBytes);
       if (message === null) {
-        await waitReadable(this.#controlFd, this.#work.signal);
+        await this.#awaitMessage();
         continue;
       }
+      this.#hookMs = 0;
       const report = decodeReport(message);
       if (report !== null && !(await this.#handle(report))) continue;
       closeSync(this.#controlFd);
       this.#controlFd = -1;
       return report === null ? "closed" : "created";
+    }
+  }
+
+  /** A helper that is stopped (SIGSTOP), or whose work hangs, must not hang its caller. */
+  async #awaitMessage(): Promise<void> {
+    const { signal } = this.#work;
+    const limitMs = this.#timeoutMs + this.#hookMs;
+    if (limitMs > longestTimerMs) return await waitReadable(this.#controlFd, signal);
+    const silence = new AbortController();
+    const timer = setTimeout(() => silence.abort(silenceError(limitMs)), limitMs);
+    try {
+      await waitReadable(
+        this.#controlFd,
+        signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]),
+      );
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -188,6 +213,7 @@ export class HelperDriver implements AsyncDisposable {
       const state = createMemoryFile("runlet-state", new TextEncoder().encode(JSON.stringify(this.#work.hookState())));
       sendMessage(this.#controlFd, goMessage, [state]);
       closeSync(state);
+      this.#hookMs = hookMsFrom(this.#work.plan, index);
       return;
     }
     await this.#work.carryOut(operation, this.child.pid);
@@ -223,6 +249,26 @@ export class HelperDriver implements AsyncDisposable {
     if (this.#exit === null) sendSignal(this.#child.pidfd, SIGKILL);
     await this.awaitEnd();
     closeSync(this.#child.pidfd);
+  }
+}
+
+/** The longest that setTimeout takes: 24 days. */
+const longestTimerMs = 2 ** 31 - 1;
+
+function silenceError(limitMs: number): RunletError {
+  return new RunletError("ERR_RUNLET_TIMEOUT", `the init helper has said nothing for ${limitMs / 1000} s`, {
+    hint: "it has been stopped, or a file system does not answer: see its state in /proc, or allow more time with --helper-timeout",
+  });
+}
+
+/** How long the hooks may take that the helper runs from an operation on, one after the other without a word. */
+function hookMsFrom(plan: Plan, index: number): number {
+  let totalMs = 0;
+  for (let at = index; ; at++) {
+    const operation = operationAt(plan, at);
+    if (operation === undefined) return totalMs;
+    if (operation.op === "hook" && operation.kind === "createContainer")
+      totalMs += operation.timeoutMs ?? Number.POSITIVE_INFINITY;
   }
 }
 

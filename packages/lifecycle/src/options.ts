@@ -65,6 +65,11 @@ export interface CreateOptions {
   readonly noNewKeyring?: boolean;
   /** How many descriptors from 3 on are passed to the container. Default 0. */
   readonly preserveFds?: number;
+  /**
+   * How long making the container may come to nothing, in ms, besides what hooks take: then it is given up
+   * (`ERR_RUNLET_TIMEOUT`). Infinity for no limit. Default 60 s.
+   */
+  readonly helperTimeoutMs?: number;
   /** Kills the container and deletes it when it fires, whatever its state. */
   readonly signal?: AbortSignal;
 }

@@ -13,6 +13,6 @@ export async function run(invocation: Invocation<typeof createOptions, typeof ne
     isDetached: true,
   });
   const runtime = await openRuntime(invocation);
-  await runtime.create(positionals.id, createRequest(options));
+  await runtime.create(positionals.id, createRequest(options, invocation.globals));
   return 0;
 }

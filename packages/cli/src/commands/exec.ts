@@ -3,7 +3,7 @@ import type { Invocation, OptionValues } from "../command.ts";
 import { checkConsoleUse } from "../console-request.ts";
 import type { execOptions, execPositionals } from "../options/process.ts";
 import { readProcess } from "../process-document.ts";
-import { openRuntime } from "../runtime.ts";
+import { helperTimeout, openRuntime } from "../runtime.ts";
 import { catchSignals, type SignalForwarding } from "../signal-forwarding.ts";
 import { TerminalSession } from "../terminal-session.ts";
 import { parseGroup, parseUser } from "../user-option.ts";
@@ -14,7 +14,10 @@ const signalStatusBase = 128;
 /** Runs a process in a container: to its end, with its exit status as the result, or detached. */
 export async function run(invocation: Invocation<typeof execOptions, typeof execPositionals>): Promise<number> {
   const { options, positionals, log } = invocation;
-  const request = execRequest(options, positionals.args, (message) => log.warn(message));
+  const request = {
+    ...execRequest(options, positionals.args, (message) => log.warn(message)),
+    helperTimeoutMs: helperTimeout(invocation.globals),
+  };
   const hasTerminal = request.process?.terminal ?? request.tty ?? false;
   const container = await (await openRuntime(invocation)).load(positionals.id);
   checkConsoleUse({ hasTerminal, consoleSocket: request.consoleSocket, isDetached: options.detach });

@@ -44,6 +44,12 @@ export const globalOptions = {
     value: "NAME",
     summary: "let an annotation of the config act; NAME. stands for all that begin with it (see features)",
   },
+  "helper-timeout": {
+    type: "duration",
+    value: "DURATION",
+    summary: "give up what makes no progress for so long, besides hooks; 0 for never",
+    default: "60s",
+  },
   rootless: {
     type: "auto-boolean",
     value: "WHEN",

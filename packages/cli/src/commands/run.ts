@@ -18,14 +18,14 @@ export async function run(invocation: Invocation<typeof runOptions, typeof newCo
     return runInForeground({
       runtime,
       id: positionals.id,
-      request: createRequest(options),
+      request: createRequest(options, invocation.globals),
       hasTerminal,
       keep: options.keep,
       isSubreaper: !options["no-subreaper"],
       warn: (message) => invocation.log.warn(message),
     });
   }
-  const container = await runtime.create(positionals.id, createRequest(options));
+  const container = await runtime.create(positionals.id, createRequest(options, invocation.globals));
   try {
     await container.start();
   } catch (error) {

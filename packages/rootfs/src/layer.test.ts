@@ -89,6 +89,14 @@ describe("what a layer puts in place of a directory is not merged with it", () =
     expect(readdirSync(join(merged, "d"))).toEqual(["new"]);
   });
 
+  test("whiteouts of what lay below a file hide nothing more", async () => {
+    const { root } = await unpack(buildArchive(file("d", "x"), file("d/.wh.a", ""), file("d/e/.wh..wh..opq", "")), {
+      whiteouts: "overlay",
+    });
+    expect(readdirSync(root)).toEqual(["d"]);
+    expect(lstatSync(join(root, "d")).isFile()).toBe(true);
+  });
+
   test("a file in its place needs nothing", async () => {
     const { root } = await unpack(buildArchive(file(".wh.d", ""), file("d", "x")), { whiteouts: "overlay" });
     expect(lstatSync(join(root, "d")).isFile()).toBe(true);

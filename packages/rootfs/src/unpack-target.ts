@@ -112,6 +112,24 @@ export class UnpackTarget {
   }
 
   /**
+   * Whether the directory of a path's last component is there or can be made. Where a layer has a file in place of a
+   * directory, umoci writes whiteouts for what was below: nothing is left that they could hide.
+   */
+  canPlace(components: readonly Buffer[]): boolean {
+    if (this.placeIfExists(components) !== undefined) return true;
+    this.#queue.settle();
+    for (let depth = components.length - 1; depth > 0; depth--) {
+      const path = joinPath(components.slice(0, depth));
+      const fd = this.#root.openIfExists(path, O_PATH | O_NOFOLLOW);
+      if (fd === undefined) continue;
+      const isDirectory = (fstat(fd).mode & fileTypes.S_IFMT) === fileTypes.S_IFDIR;
+      closeFd(fd);
+      return isDirectory;
+    }
+    return true;
+  }
+
+  /**
    * The place of a path whose directory is that of the last one, which most are.
    *
    * @returns undefined if it is another directory, or the path is not a plain one.

@@ -73,6 +73,7 @@ export class WhiteoutHandler {
       return;
     }
     if (this.#mode === "overlay") {
+      if (!this.#target.canPlace(components)) return;
       const place = this.#target.place(components);
       if (lstatIfExists(place) !== undefined) return;
       mknodat({ ...place, mode: fileTypes.S_IFCHR });
@@ -124,6 +125,7 @@ export class WhiteoutHandler {
 
   #openDirectory(components: readonly Buffer[]): number | undefined {
     if (components.length === 0) return openDirectoryAt(this.#target.rootFd, Buffer.from("."));
+    if (this.#mode === "overlay" && !this.#target.canPlace(components)) return undefined;
     const place = this.#mode === "overlay" ? this.#target.place(components) : this.#target.placeIfExists(components);
     if (place === undefined) return undefined;
     if (this.#mode === "overlay") {

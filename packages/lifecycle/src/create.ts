@@ -82,6 +82,7 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   undo.push(() => (record.init_process_pid === 0 ? undefined : runPoststopHooks(spec, stoppedState(record), warn)));
   directory.create();
   undo.push(() => directory.remove());
+  if (options.hasNotifySocket) directory.createNotifyDirectory();
   try {
     using lock = await directory.lock();
     directory.writeIntent(record);

@@ -66,6 +66,15 @@ export interface CreateOptions {
   /** How many descriptors from 3 on are passed to the container. Default 0. */
   readonly preserveFds?: number;
   /**
+   * How many descriptors from 3 on a service manager has passed (sd_listen_fds(3)). The container gets them at the same
+   * numbers, before those of `preserveFds`, and LISTEN_FDS and LISTEN_PID in the environment of its process. Default 0.
+   */
+  readonly listenFds?: number;
+  /** Names of these descriptors, for LISTEN_FDNAMES. */
+  readonly listenFdNames?: string;
+  /** Shows the process a socket, by NOTIFY_SOCKET, on which it can say that it is ready: see `Runtime.openReadinessRelay`. */
+  readonly hasNotifySocket?: boolean;
+  /**
    * How long making the container may come to nothing, in ms, besides what hooks take: then it is given up
    * (`ERR_RUNLET_TIMEOUT`). Infinity for no limit. Default 60 s.
    */

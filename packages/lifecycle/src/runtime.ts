@@ -17,7 +17,9 @@ import { hostLayout, isInUserNamespace, readUidMap } from "./host.ts";
 import type { ImageCreateOptions } from "./image-provider.ts";
 import { intelRdtGroup } from "./intel-rdt.ts";
 import type { ContainerState, CreateOptions, RuntimeOptions, Warning } from "./options.ts";
+import type { ReadinessRelay } from "./readiness-relay.ts";
 import type { RunOptions, RunResult } from "./run.ts";
+import { forServiceManager, preservedFdCount } from "./service-manager.ts";
 import { StateDirectory } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
 
@@ -93,15 +95,17 @@ export class Runtime {
   async #create(id: string, options: CreateOptions): Promise<Container> {
     const loaded = this.#load(options);
     const cgroup = this.#cgroup(id, loaded.spec);
-    const plan = this.#compile(id, loaded, cgroup, options);
-    makeRoot(this.root);
     const directory = new StateDirectory(this.root, id);
+    const preserving = { ...options, preserveFds: preservedFdCount(options) };
+    const compiled = { ...loaded, spec: forServiceManager(loaded.spec, options, directory.hostPath) };
+    const plan = this.#compile(id, compiled, cgroup, preserving);
+    makeRoot(this.root);
     const actingAnnotations = selectAnnotations(loaded.spec, this.#options.allowedAnnotations ?? []);
     const { isRootless } = this;
     const warn = this.#warn;
     const intelRdt = intelRdtGroup(id, loaded.spec);
-    const request = { id, loaded, plan, cgroup, intelRdt, actingAnnotations, options, directory, isRootless, warn };
-    return await createContainer({ ...request, images: this.#options.images });
+    const request = { id, loaded, plan, cgroup, intelRdt, actingAnnotations, directory, isRootless, warn };
+    return await createContainer({ ...request, options: preserving, images: this.#options.images });
   }
 
   /**
@@ -114,6 +118,19 @@ export class Runtime {
     const directory = new StateDirectory(this.root, id);
     const { allowedAnnotations, images } = this.#options;
     return new Container({ directory, record: directory.readIfSound(), warn: this.#warn, allowedAnnotations, images });
+  }
+
+  /**
+   * Opens the way on which a container that was created with `hasNotifySocket` says that it is ready; before its start.
+   *
+   * @param notifySocket - where the service manager listens, as NOTIFY_SOCKET has it; see sd_notify(3).
+   * @returns null for a container that was created without.
+   * @throws RunletError `ERR_RUNLET_USAGE` when nobody listens there.
+   */
+  async openReadinessRelay(id: string, notifySocket: string): Promise<ReadinessRelay | null> {
+    checkContainerId(id);
+    const { ReadinessRelay } = await import("./readiness-relay.ts");
+    return ReadinessRelay.open(new StateDirectory(this.root, id).hostPath, notifySocket);
   }
 
   /**

@@ -24,6 +24,9 @@ const lockTimeoutMs = 10_000;
 /** The socket on which a created container waits for its start. */
 export const startSocketName = "start.sock";
 
+/** The directory that a container sees at /run/notify, for the socket by which it says that it is ready. */
+export const notifyDirectoryName = "notify";
+
 /** The directory of one container below the state root: its record, its start socket, and its lock. */
 export class StateDirectory {
   readonly id: string;
@@ -50,6 +53,11 @@ export class StateDirectory {
         hint: `choose another id, or delete that container: runlet delete --force ${this.id}`,
       });
     }
+  }
+
+  /** Makes the directory of the notification socket, which everybody may look into. Its path is the host's. */
+  createNotifyDirectory(): void {
+    mkdirSync(join(this.hostPath, notifyDirectoryName), { mode: 0o755 });
   }
 
   /** Whether the container is there. */
@@ -174,7 +182,10 @@ export class StateDirectory {
   /** Removes everything; what tells of the container goes last, so that an interrupted removal can be done again. */
   remove(): void {
     const names = readdirIfThere(this.hostPath).sort((a, b) => Number(isRecord(a)) - Number(isRecord(b)));
-    for (const name of names) unlinkIfThere(join(this.hostPath, name));
+    for (const name of names) {
+      if (name === notifyDirectoryName) removeNotifyDirectory(join(this.hostPath, name));
+      else unlinkIfThere(join(this.hostPath, name));
+    }
     try {
       rmdirSync(this.hostPath);
     } catch (error) {
@@ -190,6 +201,11 @@ export class StateDirectory {
       cause,
     });
   }
+}
+
+function removeNotifyDirectory(hostPath: string): void {
+  for (const name of readdirIfThere(hostPath)) unlinkIfThere(join(hostPath, name));
+  rmdirSync(hostPath);
 }
 
 function isRecord(name: string): boolean {

@@ -49,6 +49,7 @@ export {
   peerPid,
   pipe,
   receiveMessage,
+  SOCK_DGRAM,
   SOCK_SEQPACKET,
   SOCK_STREAM,
   sendMessage,

@@ -16,6 +16,8 @@ interface SocketBinding {
 
 /** Kinds of Unix socket, `<linux/net.h>`. */
 export const SOCK_STREAM = 1;
+/** Single messages, from anybody. */
+export const SOCK_DGRAM = 2;
 /** Whole messages, in order, with an end: what the runtime and its helper speak over. */
 export const SOCK_SEQPACKET = 5;
 /** pipe2(2): reads and writes that would wait fail with `EAGAIN`. */
@@ -43,7 +45,8 @@ export function pipe(flags = 0): [number, number] {
 }
 
 /**
- * Makes and binds a listening Unix socket in a directory; the length of the directory's path does not matter.
+ * Makes and binds a listening Unix socket in a directory; the length of the directory's path does not matter. One of type
+ * {@link SOCK_DGRAM} receives at once.
  *
  * @param directoryFd - stays the caller's.
  * @returns the listening descriptor, close-on-exec, the caller's.
@@ -53,7 +56,7 @@ export function listenUnix(directoryFd: number, name: string, type: number): num
 }
 
 /**
- * Connects to a Unix socket: in a directory, or by its path with -1 for the directory.
+ * Connects to a Unix socket: in a directory, or with -1 for the directory by its path, or by its abstract name behind an `@`.
  *
  * @throws {@link SyscallError} `ENOENT`, `ECONNREFUSED` when nobody listens.
  */

@@ -2,6 +2,7 @@
 #include "addon.h"
 
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -29,13 +30,19 @@ static napi_value make_pipe(napi_env env, napi_callback_info info) {
   return array_value(env, (int64_t[]){fds[0], fds[1]}, 2);
 }
 
-/* The address of `name` in a directory: a socket's path may be longer than an address takes. */
-static bool fill_address(struct sockaddr_un *address, int directory_fd, const char *name) {
+/* The address of `name` in a directory: a socket's path may be longer than an address takes. Without a directory, a leading
+ * "@" stands for the NUL of an abstract address, which ends where the name does.
+ *
+ * Returns the length of the address, 0 when it does not fit. */
+static socklen_t fill_address(struct sockaddr_un *address, int directory_fd, const char *name) {
   *address = (struct sockaddr_un){.sun_family = AF_UNIX};
   int length = directory_fd < 0
                    ? snprintf(address->sun_path, sizeof address->sun_path, "%s", name)
                    : snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", directory_fd, name);
-  return length > 0 && (size_t)length < sizeof address->sun_path;
+  if (length <= 0 || (size_t)length >= sizeof address->sun_path) return 0;
+  if (directory_fd >= 0 || name[0] != '@') return sizeof *address;
+  address->sun_path[0] = '\0';
+  return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)length);
 }
 
 /* listenUnix(directoryFd, name, type): fd | -errno */
@@ -45,10 +52,12 @@ static napi_value listen_unix(napi_env env, napi_callback_info info) {
   char *name CLEANUP_FREE = arg_text(&args, 1);
   if (args_failed(&args)) return NULL;
   struct sockaddr_un address;
-  if (!name || !fill_address(&address, directory_fd, name)) return number_value(env, -ENAMETOOLONG);
+  socklen_t length = name ? fill_address(&address, directory_fd, name) : 0;
+  if (length == 0) return number_value(env, -ENAMETOOLONG);
   int fd CLEANUP_FD = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 16) < 0)
-    return number_value(env, -errno);
+  if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0) return number_value(env, -errno);
+  /* Datagrams come without a connection. */
+  if (type != SOCK_DGRAM && listen(fd, 16) < 0) return number_value(env, -errno);
   int listener = fd;
   fd = -1;
   return number_value(env, listener);
@@ -61,9 +70,10 @@ static napi_value connect_unix(napi_env env, napi_callback_info info) {
   char *name CLEANUP_FREE = arg_text(&args, 1);
   if (args_failed(&args)) return NULL;
   struct sockaddr_un address;
-  if (!name || !fill_address(&address, directory_fd, name)) return number_value(env, -ENAMETOOLONG);
+  socklen_t length = name ? fill_address(&address, directory_fd, name) : 0;
+  if (length == 0) return number_value(env, -ENAMETOOLONG);
   int fd CLEANUP_FD = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-  if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) return number_value(env, -errno);
+  if (fd < 0 || connect(fd, (struct sockaddr *)&address, length) < 0) return number_value(env, -errno);
   int connection = fd;
   fd = -1;
   return number_value(env, connection);

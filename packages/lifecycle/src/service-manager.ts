@@ -1,0 +1,40 @@
+import { join } from "node:path";
+import type { Mount, Spec } from "@runlet/spec";
+import type { CreateOptions } from "./options.ts";
+import { notifyDirectoryName } from "./state-directory.ts";
+
+/** Where a container finds the socket for its service manager, as with runc. */
+const containerDirectory = "/run/notify";
+
+/** Name of that socket in its directory. */
+export const notifySocketName = "notify.sock";
+
+/**
+ * The config with what a service manager gives the container beside it: passed sockets (sd_listen_fds(3)) and a socket to
+ * report to (sd_notify(3)). It is compiled and not recorded, since other processes of the container get neither.
+ *
+ * @param directoryHostPath - directory of the container's state.
+ */
+export function forServiceManager(spec: Spec, options: CreateOptions, directoryHostPath: string): Spec {
+  const { listenFds = 0, listenFdNames, hasNotifySocket = false } = options;
+  if ((listenFds === 0 && !hasNotifySocket) || spec.process === undefined) return spec;
+  const env = [...(spec.process.env ?? [])];
+  if (listenFds > 0) {
+    env.push(`LISTEN_FDS=${listenFds}`, "LISTEN_PID=1");
+    if (listenFdNames !== undefined) env.push(`LISTEN_FDNAMES=${listenFdNames}`);
+  }
+  if (hasNotifySocket) env.push(`NOTIFY_SOCKET=${join(containerDirectory, notifySocketName)}`);
+  const withEnv = { ...spec, process: { ...spec.process, env } };
+  if (!hasNotifySocket) return withEnv;
+  const notifyMount: Mount = {
+    destination: containerDirectory,
+    source: join(directoryHostPath, notifyDirectoryName),
+    options: ["bind", "nosuid", "noexec", "nodev", "ro"],
+  };
+  return { ...withEnv, mounts: [...(spec.mounts ?? []), notifyMount] };
+}
+
+/** How many descriptors from 3 on the container gets: the passed sockets come first. */
+export function preservedFdCount({ listenFds = 0, preserveFds = 0 }: CreateOptions): number {
+  return listenFds + preserveFds;
+}

@@ -103,6 +103,7 @@ export interface Command<
   Options extends OptionTable = OptionTable,
   Positionals extends PositionalTable = PositionalTable,
 > {
+  /** One word, or two of which the first is that of a {@link CommandGroup}. */
   readonly name: string;
   readonly aliases?: readonly string[];
   /** A phrase in lower case, no trailing period. */
@@ -111,14 +112,26 @@ export interface Command<
   readonly description?: readonly string[];
   readonly options: Options;
   readonly positionals: Positionals;
-  /** Options are looked for before the first positional argument only; all that follows is handed on as it stands. */
-  readonly endsAtPositional?: boolean;
+  /**
+   * Options are looked for before the first positional argument only; all that follows is handed on as it stands. A name: of
+   * the option that makes it so.
+   */
+  readonly endsAtPositional?: boolean | string;
   /** Exit status of a failure that is no wrong usage. Default 1. */
   readonly failureStatus?: number;
   /** Taken, but not shown in help, manual and completion. */
   readonly hidden?: boolean;
   /** Brings the code; a command without it is known by name and flags, and refused. */
   load?(): Promise<CommandModule<Options, Positionals>>;
+}
+
+/** Commands that share their first word. Each is an entry of the table on its own, by the name `GROUP COMMAND`. */
+export interface CommandGroup {
+  readonly name: string;
+  /** A phrase in lower case, no trailing period. */
+  readonly summary: string;
+  /** Paragraphs for help and manual. */
+  readonly description: readonly string[];
 }
 
 /** Checks an entry and keeps its exact types. */

@@ -1,4 +1,5 @@
-import { type Command, defineCommand, type OptionTable, type PositionalTable } from "./command.ts";
+import { type Command, type CommandGroup, defineCommand, type OptionTable, type PositionalTable } from "./command.ts";
+import { imageCommands, imageGroup } from "./image-commands.ts";
 import {
   bundleOptions,
   bundlePositionals,
@@ -48,6 +49,7 @@ export const commands: readonly Command[] = [
     positionals: bundlePositionals,
     load: () => import("./commands/bundle.ts"),
   }),
+  ...imageCommands,
   defineCommand({
     name: "validate",
     summary: "check a config.json against the specification",
@@ -219,7 +221,26 @@ export const commands: readonly Command[] = [
   }),
 ];
 
+/** Every group of commands. */
+export const commandGroups: readonly CommandGroup[] = [imageGroup];
+
 /** The command of that name or alias. */
 export function findCommand(name: string): Command | undefined {
   return commands.find((command) => command.name === name || command.aliases?.includes(name));
+}
+
+/** The group of that name. */
+export function findGroup(name: string): CommandGroup | undefined {
+  return commandGroups.find((group) => group.name === name);
+}
+
+/** The commands of a group, in the order of the help. */
+export function commandsOf(group: CommandGroup): readonly Command[] {
+  return commands.filter((command) => command.name.startsWith(`${group.name} `));
+}
+
+/** What stands first on a command line: every command that is of no group, and every group, in the order of the help. */
+export function topics(): readonly (Command | CommandGroup)[] {
+  const all = commands.map((command) => findGroup(command.name.split(" ", 1)[0] ?? "") ?? command);
+  return [...new Set(all)];
 }

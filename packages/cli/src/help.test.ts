@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { commands, findCommand } from "./commands.ts";
+import { commands, findCommand, findGroup, topics } from "./commands.ts";
 import { formatHelp } from "./help.ts";
 
 describe("formatHelp", () => {
@@ -13,11 +13,28 @@ describe("formatHelp", () => {
 
   it("lists every command that is shown, and marks what is not supported", () => {
     const help = formatHelp("runlet");
-    for (const command of commands) {
-      expect([command.name, help.includes(`\n   ${command.name}`)]).toEqual([command.name, command.hidden !== true]);
+    for (const topic of topics()) {
+      const isShown = !("hidden" in topic && topic.hidden === true);
+      expect([topic.name, help.includes(`\n   ${topic.name} `) || help.includes(`\n   ${topic.name},`)]).toEqual([
+        topic.name,
+        isShown,
+      ]);
     }
+    expect(help).not.toContain("image pull");
     expect(help).toMatch(/^ {3}checkpoint .*\(not supported\)$/m);
     expect(help).not.toMatch(/^ {3}run .*\(not supported\)$/m);
+  });
+
+  it("lists the commands of a group by their second word", () => {
+    const lines = formatHelp("runlet", findGroup("image")).split("\n");
+    expect(lines.slice(0, 5)).toEqual([
+      "NAME:",
+      "   runlet image - keep images and look at them",
+      "",
+      "USAGE:",
+      "   runlet image COMMAND [options] [arguments...]",
+    ]);
+    expect(lines).toContain("   pull     copy an image into the store");
   });
 
   it("shows the names, the value and the default of an option", () => {

@@ -1,15 +1,19 @@
-import type { Command, OptionTable } from "./command.ts";
-import { commands } from "./commands.ts";
+import type { Command, CommandGroup, OptionTable } from "./command.ts";
+import { commandsOf, topics } from "./commands.ts";
 import { globalOptions } from "./options/global.ts";
 import { helpOption, versionOption } from "./parser.ts";
 import {
   commandForm,
   commandSummary,
+  isGroup,
   isUnsupported,
   optionForms,
   optionSummary,
   positionalForms,
   shownOptions,
+  shownTopics,
+  topicNames,
+  topicSummary,
 } from "./usage-text.ts";
 
 const indent = "   ";
@@ -17,16 +21,16 @@ const indent = "   ";
 const textWidth = 80;
 
 /**
- * The help of a command, or of the program. The first lines, `NAME:` and `runlet - …`, are those that scripts look for.
+ * The help of a command, of a group of commands, or of the program. The first lines, `NAME:` and `runlet - …`, are those that scripts look for.
  *
  * @param programName - name that the program was called by.
  */
-export function formatHelp(programName: string, command?: Command): string {
-  return command === undefined ? programHelp(programName) : commandHelp(programName, command);
+export function formatHelp(programName: string, topic?: Command | CommandGroup): string {
+  if (topic === undefined) return programHelp(programName);
+  return isGroup(topic) ? groupHelp(programName, topic) : commandHelp(programName, topic);
 }
 
 function programHelp(programName: string): string {
-  const shown = commands.filter((command) => command.hidden !== true);
   return sections([
     ["NAME", [`${programName} - OCI container runtime`]],
     ["USAGE", [`${programName} [global options] COMMAND [options] [arguments...]`]],
@@ -34,11 +38,18 @@ function programHelp(programName: string): string {
       "DESCRIPTION",
       wrap("Runs containers from OCI bundles: directories that hold a config.json and a root file system."),
     ],
-    [
-      "COMMANDS",
-      columns(shown.map((command) => [[command.name, ...(command.aliases ?? [])].join(", "), commandSummary(command)])),
-    ],
+    ["COMMANDS", columns(shownTopics(topics()).map((topic) => [topicNames(topic), topicSummary(topic)]))],
     ["GLOBAL OPTIONS", optionLines({ ...globalOptions, help: helpOption, version: versionOption })],
+  ]);
+}
+
+function groupHelp(programName: string, group: CommandGroup): string {
+  const shown = shownTopics(commandsOf(group));
+  return sections([
+    ["NAME", [`${programName} ${group.name} - ${group.summary}`]],
+    ["USAGE", [`${programName} ${group.name} COMMAND [options] [arguments...]`]],
+    ["DESCRIPTION", group.description.flatMap(wrap)],
+    ["COMMANDS", columns(shown.map((command) => [command.name.slice(group.name.length + 1), commandSummary(command)]))],
   ]);
 }
 

@@ -34,7 +34,9 @@ describe("formatManual", () => {
 
 describe("manualPages", () => {
   it("has a page for the program and for every command that is shown", () => {
-    const shown = commands.filter((command) => command.hidden !== true).map((command) => `runlet-${command.name}.8`);
-    expect([...manualPages("1").keys()]).toEqual(["runlet.8", ...shown]);
+    const shown = commands
+      .filter((command) => command.hidden !== true)
+      .map((command) => `runlet-${command.name.replace(" ", "-")}.8`);
+    expect([...manualPages("1").keys()]).toEqual(["runlet.8", ...shown, "runlet-image.8"]);
   });
 });

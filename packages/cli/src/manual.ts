@@ -1,34 +1,49 @@
-import type { Command, OptionTable } from "./command.ts";
-import { commands } from "./commands.ts";
+import type { Command, CommandGroup, OptionTable } from "./command.ts";
+import { commandGroups, commands, commandsOf, topics } from "./commands.ts";
 import { globalOptions } from "./options/global.ts";
 import { helpOption, versionOption } from "./parser.ts";
-import { commandForm, commandSummary, isUnsupported, optionSummary, shownOptions } from "./usage-text.ts";
+import {
+  commandForm,
+  commandSummary,
+  isGroup,
+  isUnsupported,
+  optionSummary,
+  shownOptions,
+  shownTopics,
+  topicNames,
+  topicSummary,
+} from "./usage-text.ts";
 
 /**
  * A manual page in the language of man(7).
  *
  * @param version - shown at the foot of the page.
- * @param command - the command, or undefined for the page of the program.
+ * @param topic - a command or a group of commands; undefined for the page of the program.
  * @returns the page, which ends with a newline.
  * @see man(7)
  */
-export function formatManual(version: string, command?: Command): string {
-  const lines = command === undefined ? programPage() : commandPage(command);
-  const title = command === undefined ? "RUNLET" : `RUNLET-${command.name.toUpperCase()}`;
+export function formatManual(version: string, topic?: Command | CommandGroup): string {
+  const lines = topic === undefined ? programPage() : isGroup(topic) ? groupPage(topic) : commandPage(topic);
+  const title = (topic === undefined ? "runlet" : pageName(topic)).toUpperCase();
   return [`.TH "${title}" "8" "" "runlet ${escapeRoff(version)}" "runlet manual"`, ...lines, ""].join("\n");
 }
 
 /** Every page by its file name. */
 export function manualPages(version: string): ReadonlyMap<string, string> {
-  const shown = commands.filter((command) => command.hidden !== true);
+  const shown = [...shownTopics(commands), ...commandGroups];
   return new Map([
     ["runlet.8", formatManual(version)],
-    ...shown.map((command) => [`runlet-${command.name}.8`, formatManual(version, command)] as const),
+    ...shown.map((topic) => [`${pageName(topic)}.8`, formatManual(version, topic)] as const),
   ]);
 }
 
+/** `runlet-image-pull`. */
+function pageName({ name }: Command | CommandGroup): string {
+  return `runlet-${name.replaceAll(" ", "-")}`;
+}
+
 function programPage(): string[] {
-  const shown = commands.filter((command) => command.hidden !== true);
+  const shown = shownTopics(topics());
   return [
     ...section("NAME", [escapeRoff("runlet - OCI container runtime")]),
     ...section("SYNOPSIS", [".B runlet", escapeRoff("[global options] COMMAND [options] [arguments...]")]),
@@ -37,11 +52,7 @@ function programPage(): string[] {
     ]),
     ...section(
       "COMMANDS",
-      shown.flatMap((command) => [
-        ".TP",
-        `\\fB${escapeRoff([command.name, ...(command.aliases ?? [])].join(", "))}\\fR`,
-        escapeRoff(commandSummary(command)),
-      ]),
+      shown.flatMap((topic) => [".TP", `\\fB${escapeRoff(topicNames(topic))}\\fR`, escapeRoff(topicSummary(topic))]),
     ),
     ...section("GLOBAL OPTIONS", options({ ...globalOptions, help: helpOption, version: versionOption })),
     ...section("EXIT STATUS", [
@@ -57,8 +68,34 @@ function programPage(): string[] {
       "\\fBNO_COLOR\\fR",
       escapeRoff("Not empty: no colours on a terminal."),
     ]),
-    ...section("SEE ALSO", [shown.map((command) => `\\fBrunlet\\-${escapeRoff(command.name)}\\fR(8)`).join(",\n")]),
+    ...section("SEE ALSO", [seeAlso(shown)]),
   ];
+}
+
+function groupPage(group: CommandGroup): string[] {
+  const shown = shownTopics(commandsOf(group));
+  return [
+    ...section("NAME", [escapeRoff(`${pageName(group)} - ${group.summary}`)]),
+    ...section("SYNOPSIS", [`.B runlet ${escapeRoff(group.name)}`, escapeRoff("COMMAND [options] [arguments...]")]),
+    ...section("DESCRIPTION", paragraphs(group.description)),
+    ...section(
+      "COMMANDS",
+      shown.flatMap((command) => [
+        ".TP",
+        `\\fB${escapeRoff(command.name.slice(group.name.length + 1))}\\fR`,
+        escapeRoff(commandSummary(command)),
+      ]),
+    ),
+    ...section("SEE ALSO", [seeAlso(shown)]),
+  ];
+}
+
+function seeAlso(shown: readonly (Command | CommandGroup)[]): string {
+  return shown.map((topic) => `\\fB${escapeRoff(pageName(topic))}\\fR(8)`).join(",\n");
+}
+
+function paragraphs(texts: readonly string[]): string[] {
+  return texts.flatMap((text, index) => [...(index > 0 ? [".PP"] : []), escapeRoff(text)]);
 }
 
 function commandPage(command: Command): string[] {
@@ -66,12 +103,9 @@ function commandPage(command: Command): string[] {
   const refusal = isUnsupported(command) ? ["This command is not supported: it is refused."] : [];
   const description = [...(command.description ?? []), ...refusal];
   return [
-    ...section("NAME", [escapeRoff(`runlet-${command.name} - ${commandSummary(command)}`)]),
+    ...section("NAME", [escapeRoff(`${pageName(command)} - ${commandSummary(command)}`)]),
     ...section("SYNOPSIS", [escapeRoff(commandForm("runlet", command))]),
-    ...section(
-      "DESCRIPTION",
-      description.flatMap((paragraph, index) => [...(index > 0 ? [".PP"] : []), escapeRoff(paragraph)]),
-    ),
+    ...section("DESCRIPTION", paragraphs(description)),
     ...section(
       "ARGUMENTS",
       positionals.flatMap((positional) => [

@@ -1,5 +1,13 @@
-import type { Command, Option, OptionTable, OptionValues, PositionalTable, PositionalValues } from "./command.ts";
-import { commands, findCommand } from "./commands.ts";
+import type {
+  Command,
+  CommandGroup,
+  Option,
+  OptionTable,
+  OptionValues,
+  PositionalTable,
+  PositionalValues,
+} from "./command.ts";
+import { commandsOf, findCommand, findGroup, topics } from "./commands.ts";
 import { nearestName } from "./nearest-name.ts";
 import { alternatives, defaultValue, InvalidValue, parseValue } from "./option-value.ts";
 import { type GlobalOptions, globalOptions } from "./options/global.ts";
@@ -59,10 +67,9 @@ export function parseProgramLine(args: readonly string[]): ProgramLine {
 export function parseCommandLine(name: string, args: readonly string[]): CommandLine {
   const command = findCommand(name);
   if (command === undefined) {
-    const names = commands.flatMap((known) => (known.hidden === true ? [] : [known.name]));
-    throw new UnknownCommandError(name, nearestName(name, names));
+    throw unknownCommand(name);
   }
-  const rules = { command, endsAtPositional: command.endsAtPositional === true };
+  const rules = { command, endsAtPositional: command.endsAtPositional ?? false };
   const { values, positionals } = parseOptions(args, { ...command.options, help: helpOption }, rules);
   const { help, ...options } = values;
   const wantsHelp = help === true;
@@ -74,6 +81,33 @@ export function parseCommandLine(name: string, args: readonly string[]): Command
   };
 }
 
+/** Whether what follows the name of a group asks for its help: nothing, or the option. */
+export function wantsGroupHelp([first]: readonly string[]): boolean {
+  return first === undefined || ["-h", "--h", "-help", "--help"].includes(first);
+}
+
+/**
+ * What the words after `help` name.
+ *
+ * @returns undefined for no words: the program.
+ * @throws {@link UnknownCommandError}
+ */
+export function findTopic(words: readonly string[]): Command | CommandGroup | undefined {
+  if (words.length === 0) return undefined;
+  const name = words.join(" ");
+  const topic = findCommand(name) ?? findGroup(name);
+  if (topic === undefined) throw unknownCommand(name);
+  return topic;
+}
+
+/** The error for a name that is no command's, with the nearest that is. */
+function unknownCommand(name: string): UnknownCommandError {
+  const group = findGroup(name.split(" ", 1)[0] ?? "");
+  const known: readonly { name: string; hidden?: boolean }[] = group === undefined ? topics() : commandsOf(group);
+  const names = known.flatMap((topic) => (topic.hidden === true ? [] : [topic.name]));
+  return new UnknownCommandError(name, nearestName(name, names));
+}
+
 interface ParsedOptions {
   readonly values: Record<string, unknown>;
   readonly positionals: readonly string[];
@@ -82,7 +116,7 @@ interface ParsedOptions {
 function parseOptions(
   args: readonly string[],
   table: OptionTable,
-  rules: { readonly endsAtPositional: boolean; readonly command?: Command },
+  rules: { readonly endsAtPositional: boolean | string; readonly command?: Command },
 ): ParsedOptions {
   const values: Record<string, unknown> = {};
   for (const name in table) values[name] = defaultValue(table[name] as Option);
@@ -95,7 +129,8 @@ function parseOptions(
       break;
     }
     if (argument === "-" || !argument.startsWith("-")) {
-      if (rules.endsAtPositional) {
+      const { endsAtPositional } = rules;
+      if (typeof endsAtPositional === "string" ? values[endsAtPositional] !== undefined : endsAtPositional) {
         positionals.push(...args.slice(index));
         break;
       }

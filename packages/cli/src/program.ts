@@ -1,8 +1,9 @@
 import { RunletError } from "@runlet/errors";
-import type { Command, Invocation, OptionValues } from "./command.ts";
+import type { Command, CommandGroup, Invocation, OptionValues } from "./command.ts";
+import { findGroup } from "./commands.ts";
 import { type Level, Log } from "./log.ts";
 import type { GlobalOptions } from "./options/global.ts";
-import { parseCommandLine, parseProgramLine } from "./parser.ts";
+import { parseCommandLine, parseProgramLine, wantsGroupHelp } from "./parser.ts";
 import { UnknownCommandError, UsageError } from "./usage-error.ts";
 
 /** What the program needs of the process that it runs in. */
@@ -41,8 +42,12 @@ export async function runProgram(args: readonly string[], host: Host): Promise<n
       return 0;
     }
     log = makeLog(globals, host);
-    const [name, ...rest] = line.rest;
-    if (name === undefined) return await printHelp(host);
+    const [first, ...others] = line.rest;
+    if (first === undefined) return await printHelp(host);
+    const group = findGroup(first);
+    if (group !== undefined && wantsGroupHelp(others)) return await printHelp(host, group);
+    const name = group === undefined ? first : `${first} ${others[0]}`;
+    const rest = group === undefined ? others : others.slice(1);
     const { command, wantsHelp, options, positionals } = parseCommandLine(name, rest);
     if (wantsHelp) return await printHelp(host, command);
     failing = command;
@@ -83,9 +88,9 @@ function report(error: unknown, log: Log, command: Command | undefined): number 
   return command?.failureStatus ?? unexplainedFailureStatus;
 }
 
-async function printHelp(host: Host, command?: Command): Promise<number> {
+async function printHelp(host: Host, topic?: Command | CommandGroup): Promise<number> {
   const { formatHelp } = await import("./help.ts");
-  host.print(formatHelp(host.programName, command));
+  host.print(formatHelp(host.programName, topic));
   return 0;
 }
 

@@ -1,4 +1,4 @@
-import type { Command, Option, OptionTable, PositionalTable } from "./command.ts";
+import type { Command, CommandGroup, Option, OptionTable, PositionalTable } from "./command.ts";
 
 /** `--bundle DIR, -b DIR`: how an option is written, with all its names. */
 export function optionForms(name: string, option: Option): string {
@@ -27,6 +27,26 @@ export function positionalForms(table: PositionalTable): string {
 /** `runlet kill [options] CONTAINER-ID [SIGNAL]`. */
 export function commandForm(programName: string, command: Command): string {
   return [programName, command.name, "[options]", positionalForms(command.positionals)].filter(Boolean).join(" ");
+}
+
+/** Whether a topic of the help is a group. */
+export function isGroup(topic: Command | CommandGroup): topic is CommandGroup {
+  return !("options" in topic);
+}
+
+/** Name and aliases. */
+export function topicNames(topic: Command | CommandGroup): string {
+  return [topic.name, ...(isGroup(topic) ? [] : (topic.aliases ?? []))].join(", ");
+}
+
+/** The summary of a command, marked when it is not supported, or of a group. */
+export function topicSummary(topic: Command | CommandGroup): string {
+  return isGroup(topic) ? topic.summary : commandSummary(topic);
+}
+
+/** Topics of the help that are shown. */
+export function shownTopics<Topic extends Command | CommandGroup>(all: readonly Topic[]): readonly Topic[] {
+  return all.filter((topic) => isGroup(topic) || topic.hidden !== true);
 }
 
 /** Whether a command is known only to be refused. */

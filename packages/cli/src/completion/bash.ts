@@ -15,6 +15,13 @@ ${scopes.map((scope) => `    ${quoteWord(scope.name)}) echo '${scope.options.fla
   esac
 }
 
+# Names of the commands that may come next: of all, or of a group; no output after a whole name.
+${prefix}_names() {
+  case $1 in
+${[{ name: "", topics: vocabulary.topics }, ...vocabulary.groups].map((group) => `    ${quoteWord(group.name)}) echo '${group.topics.map(({ name }) => name).join(" ")}' ;;`).join("\n")}
+  esac
+}
+
 # What follows an option: file, directory, container, nothing, or words; no output if nothing may follow.
 ${prefix}_value() {
   case "$1 $2" in
@@ -53,8 +60,8 @@ ${prefix}() {
         ((i == COMP_CWORD)) && break
       fi
       option=
-    elif [[ -z $command ]]; then
-      command=$word
+    elif [[ -n $(${prefix}_names "$command") ]]; then
+      command=\${command:+$command }$word
     else
       ((place++))
     fi
@@ -63,8 +70,8 @@ ${prefix}() {
     ${prefix}_complete "$(${prefix}_value "$command" "$option")"
   elif [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$(${prefix}_options "$command")" -- "$cur"))
-  elif [[ -z $command ]]; then
-    COMPREPLY=($(compgen -W '${vocabulary.commands.map((command) => command.name).join(" ")}' -- "$cur"))
+  elif [[ -n $(${prefix}_names "$command") ]]; then
+    COMPREPLY=($(compgen -W "$(${prefix}_names "$command")" -- "$cur"))
   else
     ${prefix}_complete "$(${prefix}_place "$command" "$place")"
   fi
@@ -75,7 +82,7 @@ complete -o filenames -F ${prefix} ${programName}
 }
 
 function quoteWord(word: string): string {
-  return word === "" ? "''" : word;
+  return /^[\w-]+$/.test(word) ? word : `'${word}'`;
 }
 
 function optionWords(option: OptionWords): string[] {

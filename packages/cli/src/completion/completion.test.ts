@@ -69,6 +69,18 @@ describe("the completion of bash", () => {
       ["web1", "web2"],
     ],
     [["./runlet", "--root", "/b", "kill", ""], []],
+    [["runlet", "im"], ["image"]],
+    [
+      ["runlet", "image", "t"],
+      ["tag", "tree", "tags"],
+    ],
+    [
+      ["runlet", "image", "tree", "--s"],
+      ["--store", "--svg"],
+    ],
+    [["runlet", "image", "pull", "--tls-verify", "f"], ["false"]],
+    [["runlet", "image", "tree", "--svg", "conf"], ["config.json"]],
+    [["runlet", "--log-format", "json", "image", "pus"], ["push"]],
   ])("offers for %j %j", (words, offered) => {
     expect(complete(...words)).toEqual(offered);
   });
@@ -78,7 +90,8 @@ describe.each(["bash", "zsh", "fish"] as const)("the completion of %s", (shell) 
   it("has every command that is shown and supported, and no other", () => {
     const script = formatCompletion(shell, "runlet");
     for (const { name, hidden, load } of commands) {
-      const isOffered = new RegExp(`(^|[ '])${name}([: ']|\\))`, "m").test(script);
+      // The words of a name stand apart, or joined by a slash.
+      const isOffered = name.split(" ").every((word) => new RegExp(`(^|[ '/])${word}([: '/]|\\))`, "m").test(script));
       expect([name, isOffered]).toEqual([name, hidden !== true && load !== undefined]);
     }
   });

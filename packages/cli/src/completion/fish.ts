@@ -1,4 +1,4 @@
-import type { Candidates, CommandWords, OptionWords, Vocabulary } from "./vocabulary.ts";
+import type { Candidates, CommandWords, OptionWords, Topic, Vocabulary } from "./vocabulary.ts";
 
 /** The script for fish(1). */
 export function fishScript(vocabulary: Vocabulary, programName: string): string {
@@ -6,7 +6,7 @@ export function fishScript(vocabulary: Vocabulary, programName: string): string 
   const complete = `complete -c ${programName}`;
   return `# fish completion of ${programName}
 
-# Prints the command and the number of arguments that follow it, with the options left out.
+# Prints the command, the words of its name joined by /, and the number of arguments that follow it, with the options left out.
 function ${prefix}_position
     set -l valued ${vocabulary.globalOptions
       .filter((option) => option.value !== undefined)
@@ -20,10 +20,10 @@ function ${prefix}_position
             set skip 0
         else if string match -q -- '-*' $word
             contains -- $word $valued; and set skip 1
-        else if test -z "$command"
-            set command $word
+        else if test -z "$command"; or contains -- "$command" ${vocabulary.groups.map(({ name }) => name).join(" ")}
+            set command (string join / -- $command $word)
             switch $command
-${vocabulary.commands.map((command) => `                case ${command.name}\n                    set valued ${valuedForms(command).join(" ")}`).join("\n")}
+${vocabulary.commands.map((command) => `                case ${keyOf(command)}\n                    set valued ${valuedForms(command).join(" ")}`).join("\n")}
             end
         else
             set count (math $count + 1)
@@ -48,20 +48,30 @@ end
 
 ${complete} -f
 ${vocabulary.globalOptions.map((option) => `${complete} -n '${prefix}_is ""' ${optionArguments(option, prefix)}`).join("\n")}
-${vocabulary.commands.map((command) => `${complete} -n '${prefix}_is ""' -a ${command.name} -d ${quote(command.summary)}`).join("\n")}
+${vocabulary.topics.map((topic) => topicLine(topic, { complete, condition: `${prefix}_is ""` })).join("\n")}
+${vocabulary.groups.flatMap((group) => group.topics.map((topic) => topicLine(topic, { complete, condition: `${prefix}_is ${group.name}` }))).join("\n")}
 ${vocabulary.commands.flatMap((command) => commandLines({ command, complete, prefix })).join("\n")}
 `;
+}
+
+/** A command's name as one word. */
+function keyOf({ name }: CommandWords): string {
+  return name.replaceAll(" ", "/");
+}
+
+function topicLine(topic: Topic, { complete, condition }: { complete: string; condition: string }): string {
+  return `${complete} -n '${condition}' -a ${topic.name} -d ${quote(topic.summary)}`;
 }
 
 function commandLines(context: { command: CommandWords; complete: string; prefix: string }): string[] {
   const { command, complete, prefix } = context;
   return [
     ...command.options.map(
-      (option) => `${complete} -n '${prefix}_is ${command.name}' ${optionArguments(option, prefix)}`,
+      (option) => `${complete} -n '${prefix}_is ${keyOf(command)}' ${optionArguments(option, prefix)}`,
     ),
     ...command.places.flatMap((place, index) => {
       if (place.candidates.kind === "nothing") return [];
-      const condition = place.isRepeated ? command.name : `${command.name} ${index}`;
+      const condition = place.isRepeated ? keyOf(command) : `${keyOf(command)} ${index}`;
       return [`${complete} -n '${prefix}_is ${condition}' ${candidateArguments(place.candidates, prefix)}`];
     }),
   ];

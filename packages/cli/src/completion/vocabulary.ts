@@ -1,9 +1,9 @@
 import type { Command, Option, OptionTable, PositionalTable } from "../command.ts";
-import { commands } from "../commands.ts";
+import { commandGroups, commands, commandsOf, topics } from "../commands.ts";
 import { globalOptions } from "../options/global.ts";
 import { helpOption, versionOption } from "../parser.ts";
 import { signalNames } from "../signal-names.ts";
-import { shownOptions } from "../usage-text.ts";
+import { isGroup, isUnsupported, shownOptions, shownTopics } from "../usage-text.ts";
 
 /** What stands at one place of a command line. */
 export type Candidates =
@@ -28,8 +28,22 @@ export interface Place {
   readonly isRepeated: boolean;
 }
 
+/** A word that a command line may go on with, and what it means. */
+export interface Topic {
+  readonly name: string;
+  readonly summary: string;
+}
+
+/** A group of commands as a shell sees it. */
+export interface GroupWords {
+  readonly name: string;
+  /** Second words of the commands' names. */
+  readonly topics: readonly Topic[];
+}
+
 /** A command as a shell sees it. */
 export interface CommandWords {
+  /** One word, or that of a group and another. */
   readonly name: string;
   readonly summary: string;
   readonly options: readonly OptionWords[];
@@ -39,6 +53,9 @@ export interface CommandWords {
 /** Everything that a completion script knows, in the order of the table of commands. */
 export interface Vocabulary {
   readonly globalOptions: readonly OptionWords[];
+  /** First words: commands of no group, and groups. */
+  readonly topics: readonly Topic[];
+  readonly groups: readonly GroupWords[];
   readonly commands: readonly CommandWords[];
 }
 
@@ -46,6 +63,14 @@ export interface Vocabulary {
 export function readVocabulary(): Vocabulary {
   return {
     globalOptions: readOptions({ ...globalOptions, help: helpOption, version: versionOption }),
+    topics: shownTopicWords(),
+    groups: commandGroups.map((group) => ({
+      name: group.name,
+      topics: shownTopics(commandsOf(group)).map(({ name, summary }) => ({
+        name: name.slice(group.name.length + 1),
+        summary,
+      })),
+    })),
     commands: shownCommands().map((command) => ({
       name: command.name,
       summary: command.summary,
@@ -57,6 +82,12 @@ export function readVocabulary(): Vocabulary {
 
 function shownCommands(): readonly Command[] {
   return commands.filter((command) => command.hidden !== true && command.load !== undefined);
+}
+
+function shownTopicWords(): Topic[] {
+  return shownTopics(topics())
+    .filter((topic) => isGroup(topic) || !isUnsupported(topic))
+    .map(({ name, summary }) => ({ name, summary }));
 }
 
 function readOptions(table: OptionTable): OptionWords[] {
@@ -84,7 +115,7 @@ function candidatesOf(place: Pick<Option, "choices" | "complete"> & { readonly t
     case "signal":
       return { kind: "words", words: signalNames.map((name) => name.slice("SIG".length)) };
     case "command":
-      return { kind: "words", words: shownCommands().map((command) => command.name) };
+      return { kind: "words", words: shownTopicWords().map(({ name }) => name) };
     case undefined:
       return { kind: "nothing" };
     default:

@@ -1,4 +1,4 @@
-import type { Candidates, CommandWords, OptionWords, Place, Vocabulary } from "./vocabulary.ts";
+import type { Candidates, CommandWords, GroupWords, OptionWords, Place, Topic, Vocabulary } from "./vocabulary.ts";
 
 /** The script for zsh(1), in the notation of its `_arguments`. */
 export function zshScript(vocabulary: Vocabulary, programName: string): string {
@@ -12,12 +12,8 @@ ${prefix}_containers() {
   compadd -a ids
 }
 
-${prefix}_commands() {
-  local -a commands=(
-${vocabulary.commands.map((command) => `    ${quote(`${command.name}:${command.summary}`)}`).join("\n")}
-  )
-  _describe command commands
-}
+${topicFunction(`${prefix}_commands`, vocabulary.topics)}
+${vocabulary.groups.map((group) => groupFunctions(group, { vocabulary, prefix })).join("\n")}
 
 ${prefix}() {
   local curcontext=$curcontext state line
@@ -30,7 +26,11 @@ ${vocabulary.globalOptions.flatMap((option) => optionSpecs(option, prefix)).join
   [[ $state == argument ]] || return
   [[ -n \${opt_args[--root]} ]] && root=(--root "\${opt_args[--root]}")
   case $line[1] in
-${vocabulary.commands.map((command) => commandCase(command, prefix)).join("\n")}
+${vocabulary.commands
+  .filter(({ name }) => !name.includes(" "))
+  .map((command) => commandCase(command, prefix))
+  .join("\n")}
+${vocabulary.groups.map(({ name }) => `    ${name}) ${prefix}_${name} ;;`).join("\n")}
   esac
 }
 
@@ -42,12 +42,43 @@ fi
 `;
 }
 
+function topicFunction(name: string, topics: readonly Topic[]): string {
+  return `${name}() {
+  local -a commands=(
+${topics.map((topic) => `    ${quote(`${topic.name}:${topic.summary}`)}`).join("\n")}
+  )
+  _describe command commands
+}
+`;
+}
+
+/** What completes the commands of a group: their names, and what follows each. */
+function groupFunctions(
+  group: GroupWords,
+  { vocabulary, prefix }: { readonly vocabulary: Vocabulary; readonly prefix: string },
+): string {
+  const name = `${prefix}_${group.name}`;
+  const commands = vocabulary.commands.filter((command) => command.name.startsWith(`${group.name} `));
+  return `${topicFunction(`${name}_commands`, group.topics)}
+${name}() {
+  local curcontext=$curcontext state line
+  typeset -A opt_args
+  _arguments -C -S '1:command:${name}_commands' '*::argument:->argument' && return
+  [[ $state == argument ]] || return
+  case $line[1] in
+${commands.map((command) => commandCase(command, prefix)).join("\n")}
+  esac
+}
+`;
+}
+
 function commandCase(command: CommandWords, prefix: string): string {
   const specs = [
     ...command.options.flatMap((option) => optionSpecs(option, prefix)),
     ...command.places.map((place, index) => placeSpec(place, index, prefix)),
   ];
-  return `    ${command.name})\n      _arguments -S \\\n${specs.join("\n").replace(/ \\$/, "")}\n      ;;`;
+  const [lastWord = ""] = command.name.split(" ").slice(-1);
+  return `    ${lastWord})\n      _arguments -S \\\n${specs.join("\n").replace(/ \\$/, "")}\n      ;;`;
 }
 
 function optionSpecs(option: OptionWords, prefix: string): string[] {

@@ -7,7 +7,7 @@ export const completionPositionals = {
   shell: { value: "SHELL", summary: "bash, zsh or fish", count: "required", choices: shells },
 } as const satisfies PositionalTable;
 
-const command = { value: "COMMAND", summary: "name of a command", count: "optional", complete: "command" } as const;
+const command = { value: "COMMAND", summary: "name of a command", count: "repeated", complete: "command" } as const;
 
 export const helpPositionals = { command } as const satisfies PositionalTable;
 

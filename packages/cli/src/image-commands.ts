@@ -1,0 +1,117 @@
+import { type Command, type CommandGroup, defineCommand } from "./command.ts";
+import {
+  imageCollectOptions,
+  imageInspectOptions,
+  imageInspectPositionals,
+  imageListOptions,
+  imageRemoveOptions,
+  imageRemovePositionals,
+  imageTagOptions,
+  imageTagPositionals,
+  imageTagsOptions,
+  imageTagsPositionals,
+  imageTreeOptions,
+  imageTreePositionals,
+  imageUsageOptions,
+  pullOptions,
+  pullPositionals,
+  pushOptions,
+  pushPositionals,
+} from "./options/image.ts";
+
+/** The commands that have to do with images. */
+export const imageGroup: CommandGroup = {
+  name: "image",
+  summary: "keep images and look at them",
+  description: [
+    "Images lie in a store that holds each content once, by its digest, and each layer unpacked once. Any number of containers can run over one unpacked image.",
+  ],
+};
+
+/** The entries of the table that make the group up. */
+export const imageCommands: readonly Command[] = [
+  defineCommand({
+    name: "image pull",
+    summary: "copy an image into the store",
+    description: [
+      "Copies an image from a registry, an OCI image layout or an archive into the store, checks every content against its digest, and unpacks the layers. What the store has is not read again; a download that broke off goes on where it ended.",
+      "Credentials are those that docker login, podman login and skopeo login have stored.",
+    ],
+    options: pullOptions,
+    positionals: pullPositionals,
+    load: () => import("./commands/image/pull.ts"),
+  }),
+  defineCommand({
+    name: "image push",
+    summary: "copy an image out of the store",
+    description: ["Copies an image to a registry or an OCI image layout. What is there is not sent again."],
+    options: pushOptions,
+    positionals: pushPositionals,
+    load: () => import("./commands/image/push.ts"),
+  }),
+  defineCommand({
+    name: "image ls",
+    aliases: ["image list"],
+    summary: "list the images of the store",
+    options: imageListOptions,
+    positionals: {},
+    load: () => import("./commands/image/ls.ts"),
+  }),
+  defineCommand({
+    name: "image rm",
+    aliases: ["image remove"],
+    summary: "take names of images away",
+    description: ["What no other name and no container needs any more goes with the next runlet image gc."],
+    options: imageRemoveOptions,
+    positionals: imageRemovePositionals,
+    load: () => import("./commands/image/rm.ts"),
+  }),
+  defineCommand({
+    name: "image tag",
+    summary: "give an image another name",
+    options: imageTagOptions,
+    positionals: imageTagPositionals,
+    load: () => import("./commands/image/tag.ts"),
+  }),
+  defineCommand({
+    name: "image inspect",
+    summary: "print what is known of an image as JSON",
+    options: imageInspectOptions,
+    positionals: imageInspectPositionals,
+    load: () => import("./commands/image/inspect.ts"),
+  }),
+  defineCommand({
+    name: "image tree",
+    summary: "draw the layers that images share",
+    description: [
+      "Every layer is drawn once, below the one that it lies on; the names of images stand beside their uppermost layer. A layer that several images share is where their branches part.",
+    ],
+    options: imageTreeOptions,
+    positionals: imageTreePositionals,
+    load: () => import("./commands/image/tree.ts"),
+  }),
+  defineCommand({
+    name: "image du",
+    summary: "say how much the store holds, and what it saves",
+    description: [
+      "The saving is against one bundle for each image, with a root file system of its own: what the layers of all images would take, each counted as often as it is used.",
+    ],
+    options: imageUsageOptions,
+    positionals: {},
+    load: () => import("./commands/image/du.ts"),
+  }),
+  defineCommand({
+    name: "image gc",
+    summary: "remove what no image and no container needs",
+    options: imageCollectOptions,
+    positionals: {},
+    load: () => import("./commands/image/gc.ts"),
+  }),
+  defineCommand({
+    name: "image tags",
+    summary: "list the tags of a repository of a registry",
+    options: imageTagsOptions,
+    positionals: imageTagsPositionals,
+    load: () => import("./commands/image/tags.ts"),
+  }),
+];

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** A whole disk, which the throttles of block I/O are of. */
@@ -27,6 +27,21 @@ export function openDisk(directory: string): Disk {
     [Symbol.dispose]: () => {
       execFileSync("rmmod", ["brd"]);
     },
+  };
+}
+
+/** A disk that BFQ schedules, which weights of a device are for: a loop device that nobody uses. */
+export function openBfqDisk(): Omit<Disk, "isInMemory"> {
+  if (!existsSync("/sys/module/loop")) execFileSync("modprobe", ["loop"]);
+  const name = readdirSync("/sys/class/block").findLast(
+    (block) => /^loop\d+$/.test(block) && !existsSync(`/sys/class/block/${block}/loop`),
+  );
+  const scheduler = `/sys/class/block/${name}/queue/scheduler`;
+  const before = /\[(.*)\]/.exec(readFileSync(scheduler, "utf8"))?.[1] ?? "none";
+  writeFileSync(scheduler, "bfq");
+  return {
+    ...deviceNumbers(readFileSync(`/sys/class/block/${name}/dev`, "utf8")),
+    [Symbol.dispose]: () => writeFileSync(scheduler, before),
   };
 }
 

@@ -186,7 +186,9 @@ describe("update refuses", () => {
     expect(limitOf(group, "memory")).toBe(String(64 * mebibyte));
   });
 
-  test("a memory limit below the use where checkBeforeUpdate asks for it", { runtime: ["runlet"] }, async () => {
+  test("[/linux/resources/memory/checkBeforeUpdate] a memory limit below the use where it is asked to look", {
+    runtime: ["runlet"],
+  }, async () => {
     const { id, call, group } = await start("allocateMiB=24", "wait");
     await call.waitForOutput("waiting");
     const input = JSON.stringify({ memory: { limit: 8 * mebibyte, checkBeforeUpdate: true } });

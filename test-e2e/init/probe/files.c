@@ -57,20 +57,21 @@ static void overwrite_file(char *operand) {
   write_descriptor(open(operand, O_WRONLY | O_CLOEXEC), text);
 }
 
-/* writeDirectKiB=PATH:KIB past the page cache, in blocks of 64 KiB: the milliseconds that it took. */
-static void write_direct(char *operand) {
+/* Past the page cache, in blocks of 64 KiB: prints the milliseconds that it took. */
+static void transfer_direct(char *operand, bool writes) {
   static _Alignas(4096) char block[1 << 16];
   char *kibibytes = strrchr(operand, ':');
   *kibibytes++ = '\0';
   struct timespec start, end;
   clock_gettime(CLOCK_MONOTONIC, &start);
-  int fd = open(operand, O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+  int fd = open(operand, (writes ? O_WRONLY | O_CREAT : O_RDONLY) | O_DIRECT | O_CLOEXEC, 0600);
   if (fd < 0) {
     json_errno();
     return;
   }
   for (long left = atol(kibibytes); left > 0; left -= (long)(sizeof block >> 10)) {
-    if (write(fd, block, sizeof block) != (ssize_t)sizeof block) {
+    ssize_t count = writes ? write(fd, block, sizeof block) : read(fd, block, sizeof block);
+    if (count != (ssize_t)sizeof block) {
       json_errno();
       close(fd);
       return;
@@ -80,6 +81,10 @@ static void write_direct(char *operand) {
   clock_gettime(CLOCK_MONOTONIC, &end);
   json_number((end.tv_sec - start.tv_sec) * 1000LL + (end.tv_nsec - start.tv_nsec) / 1000000);
 }
+
+/* writeDirectKiB=PATH:KIB and readDirectKiB=PATH:KIB */
+static void write_direct(char *operand) { transfer_direct(operand, true); }
+static void read_direct(char *operand) { transfer_direct(operand, false); }
 
 static void open_for(const char *path, int flags) {
   int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -222,6 +227,7 @@ const struct verb file_verbs[] = {{"read", read_file},
                                   {"write", write_file},
                                   {"overwrite", overwrite_file},
                                   {"writeDirectKiB", write_direct},
+                                  {"readDirectKiB", read_direct},
                                   {"openRead", open_to_read},
                                   {"openWrite", open_to_write},
                                   {"stat", stat_path},

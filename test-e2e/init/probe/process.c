@@ -161,6 +161,14 @@ static void allocate(char *megabytes) {
   json_string("ok");
 }
 
+/* mapHugeMiB=MIB of huge pages, which the kernel sets aside without being touched. */
+static void map_huge(char *megabytes) {
+  size_t length = (size_t)atol(megabytes) << 20;
+  void *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+  json_result(memory == MAP_FAILED ? -1 : 0);
+  if (memory != MAP_FAILED) munmap(memory, length);
+}
+
 static void copy_input(char *operand) {
   (void)operand;
   static char content[1 << 16];
@@ -276,6 +284,7 @@ const struct verb process_verbs[] = {{"exit", exit_with},
                                      {"execute", execute},
                                      {"spy", spy},
                                      {"allocateMiB", allocate},
+                                     {"mapHugeMiB", map_huge},
                                      {"input", copy_input},
                                      {"terminal", terminal},
                                      {"injectInput", inject_input},

@@ -66,7 +66,7 @@ function amd64Level(): string {
  */
 export function parsePlatform(text: string): Platform {
   const parts = text.toLowerCase().split("/");
-  const isPlain = parts.length <= 3 && parts.every((part) => /^[a-z0-9_.-]+$/.test(part));
+  const isPlain = parts.length <= 3 && parts.every((part) => /^[a-z0-9][a-z0-9_.-]*$/.test(part));
   if (!isPlain)
     throw new RunletError("ERR_RUNLET_USAGE", `invalid platform ${quote(text)}`, {
       hint: "write it as linux/amd64 or linux/arm/v7",

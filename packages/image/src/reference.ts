@@ -90,10 +90,9 @@ export function parseReference(text: string): Reference {
 function splitRegistry(named: string): [registry: string, rest: string] {
   const slash = named.indexOf("/");
   const first = named.slice(0, Math.max(slash, 0));
-  const isRegistry = slash > 0 && (/[.:A-Z]/.test(first) || first === "localhost");
-  const registry = isRegistry ? first : defaultRegistry;
+  if (!isRegistry(first, named)) return [defaultRegistry, named];
   // Docker Hub's own address of old.
-  return [registry === "index.docker.io" ? defaultRegistry : registry, isRegistry ? named.slice(slash + 1) : named];
+  return [first === "index.docker.io" ? defaultRegistry : first, named.slice(slash + 1)];
 }
 
 /** The whole name, which {@link parseReference} reads back to the same: `docker.io/library/alpine:latest`. */
@@ -101,15 +100,27 @@ export function formatReference({ registry, repository, tag, digest }: Reference
   return `${registry}/${repository}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
 }
 
-/** The name as people write it, without what is implied: `alpine` for `docker.io/library/alpine:latest`. */
+/**
+ * The name as people write it, without what is implied: `alpine` for `docker.io/library/alpine:latest`. {@link parseReference}
+ * reads it back to the same.
+ */
 export function shortenReference(reference: Reference): string {
   const { registry, repository, tag, digest } = reference;
+  if (registry !== defaultRegistry) return formatReference(isImplied(reference) ? { registry, repository } : reference);
+  const isOfficial = repository.startsWith(officialPrefix) && !repository.slice(officialPrefix.length).includes("/");
+  const path = isOfficial ? repository.slice(officialPrefix.length) : repository;
+  // Docker Hub's "localhost/x" would be read as another registry's x, and 64 hexadecimal digits as no name at all.
   const short =
-    registry !== defaultRegistry
-      ? `${registry}/${repository}`
-      : repository.startsWith(officialPrefix) && !repository.slice(officialPrefix.length).includes("/")
-        ? repository.slice(officialPrefix.length)
-        : repository;
-  const isImplied = tag === defaultTag && digest === undefined;
-  return `${short}${tag === undefined || isImplied ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
+    isRegistry(path.split("/", 1)[0] ?? "", path) || /^[0-9a-f]{64}$/.test(path) ? `${registry}/${repository}` : path;
+  const tagged = tag === undefined || isImplied(reference) ? short : `${short}:${tag}`;
+  return digest === undefined ? tagged : `${tagged}@${digest}`;
+}
+
+function isImplied({ tag, digest }: Reference): boolean {
+  return tag === defaultTag && digest === undefined;
+}
+
+/** Whether the part of a name before its first slash is a registry. */
+function isRegistry(first: string, named: string): boolean {
+  return named.includes("/") && first !== "" && (/[.:A-Z]/.test(first) || first === "localhost");
 }

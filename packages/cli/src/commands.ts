@@ -10,7 +10,7 @@ import {
   validatePositionals,
 } from "./options/bundle.ts";
 import { checkpointOptions, restoreOptions } from "./options/checkpoint.ts";
-import { containerId, createOptions, newContainerId, runOptions } from "./options/create.ts";
+import { containerId, createOptions, newContainerId } from "./options/create.ts";
 import { completionPositionals, helpPositionals, manualPositionals } from "./options/help.ts";
 import { deleteOptions, killOptions, killPositionals, listOptions } from "./options/lifecycle.ts";
 import {
@@ -21,6 +21,7 @@ import {
   psPositionals,
   updateOptions,
 } from "./options/process.ts";
+import { runOptions, runPositionals } from "./options/run.ts";
 
 const none = {} as const satisfies OptionTable & PositionalTable;
 
@@ -92,9 +93,11 @@ export const commands: readonly Command[] = [
     summary: "create and run a container",
     description: [
       "In the foreground, signals are passed on to the container, its terminal follows the size of this one, the exit status is the container's (128+N if signal N ended it), and the container is deleted at the end.",
+      "With --image, the container is made of an image instead of a bundle, over files that all containers of the image share. What it writes is its own, and goes when it is deleted: at its end with --rm, else by the delete command. Until then runlet image commit can make another image of it. What follows CONTAINER-ID is the program, or the arguments of the image's.",
     ],
     options: runOptions,
-    positionals: newContainerId,
+    positionals: runPositionals,
+    endsAtPositional: "image",
     load: () => import("./commands/run.ts"),
   }),
   defineCommand({
@@ -177,14 +180,22 @@ export const commands: readonly Command[] = [
   defineCommand({
     name: "checkpoint",
     summary: "save a running container",
+    description: [
+      "Saves the processes of a container to image files, by CRIU, which must be installed. The container is deleted afterwards, unless it is left running. What CRIU says is in dump.log of the work directory.",
+    ],
     options: checkpointOptions,
     positionals: containerId,
+    load: () => import("./commands/checkpoint.ts"),
   }),
   defineCommand({
     name: "restore",
     summary: "bring a saved container back",
+    description: [
+      "Brings back what the checkpoint command has saved, from the same bundle. Images are checked first: what they say of mounts, namespaces, control groups and privileges must be what config.json says. What CRIU says is in restore.log of the work directory.",
+    ],
     options: restoreOptions,
     positionals: newContainerId,
+    load: () => import("./commands/restore.ts"),
   }),
   defineCommand({
     name: "features",

@@ -1,13 +1,16 @@
-import { type Container, type CreateOptions, type ExitInfo, type Runtime, signalNumber } from "@runlet/lifecycle";
+import { type Container, type ExitInfo, signalNumber } from "@runlet/lifecycle";
 import { adoptOrphans, reapOrphans } from "./orphan-reaper.ts";
 import { catchSignals, type SignalForwarding } from "./signal-forwarding.ts";
 import { TerminalSession } from "./terminal-session.ts";
 
 /** What {@link runInForeground} runs, and how. */
 export interface ForegroundOptions {
-  readonly runtime: Runtime;
-  readonly id: string;
-  readonly request: CreateOptions;
+  /** Makes the container, which goes when the signal fires. */
+  open(signal: AbortSignal): Promise<Container>;
+  /** Whether it runs already, as one that was restored does. */
+  readonly isStarted?: boolean;
+  /** Starts it, instead of `Container.start`. What goes on afterwards is waited for in the end. */
+  start?(container: Container): Promise<{ readonly relayed: Promise<void> }>;
   /** Whether the config asks for a terminal. */
   readonly hasTerminal: boolean;
   /** Leaves the container there when it has ended. */
@@ -25,7 +28,7 @@ const oomMessage =
 const signalStatusBase = 128;
 
 /**
- * Creates a container, runs it to its end and deletes it, while signals and the terminal are passed on.
+ * Makes a container, runs it to its end and deletes it, while signals and the terminal are passed on.
  *
  * @returns the exit status of the container, 128 + N when signal N ended it.
  */
@@ -33,7 +36,7 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   using signals = catchSignals();
   if (options.isSubreaper) adoptOrphans();
   try {
-    const container = await options.runtime.create(options.id, { ...options.request, signal: signals.abortSignal });
+    const container = await options.open(signals.abortSignal);
     const exit = await runOrRemove(container, signals, options);
     if (exit.oomKilled) options.warn(oomMessage);
     if (!options.keep) await container.delete({ force: true });
@@ -66,7 +69,7 @@ async function runToEnd(
   options: ForegroundOptions,
 ): Promise<ExitInfo> {
   using session = options.hasTerminal ? new TerminalSession(container.takeTerminal()) : undefined;
-  await container.start();
+  const relaying = options.isStarted ? undefined : await startAndWatch(container, options);
   signals.forwardTo((signal) => {
     // A container that has ended meanwhile has no use for the signal.
     container.kill(signal).catch(() => {});
@@ -74,7 +77,18 @@ async function runToEnd(
   using _reaper = options.isSubreaper ? reapOrphans(container.pid) : undefined;
   const exit = await container.wait();
   await session?.finish();
+  await relaying?.relayed;
   return exit;
+}
+
+/** @returns settles when what goes on after the start has ended. */
+async function startAndWatch(container: Container, options: ForegroundOptions): Promise<{ relayed: Promise<void> }> {
+  if (options.start === undefined) {
+    await container.start();
+    return { relayed: Promise.resolve() };
+  }
+  const { relayed } = await options.start(container);
+  return { relayed: relayed.catch((error: unknown) => options.warn(String(error))) };
 }
 
 function statusOf(signal: string | null): number {

@@ -6,7 +6,7 @@ import type { Warning } from "./options.ts";
  * Annotations that can act on the host, once the caller allows them; a name that ends in `.` stands for all that begin with
  * it. Whoever writes a config need not be whoever runs it (CVE-2024-3154).
  */
-export const actingAnnotations: readonly string[] = ["org.systemd.property."];
+export const actingAnnotations: readonly string[] = ["org.criu.config", "org.systemd.property."];
 
 type Annotations = Readonly<Record<string, string>>;
 

@@ -22,6 +22,7 @@ import type { RunOptions, RunResult } from "./run.ts";
 import { forServiceManager, preservedFdCount } from "./service-manager.ts";
 import { StateDirectory } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
+import { defaultStateRoot } from "./state-root.ts";
 
 /** Options of {@link Runtime.plan}. */
 export interface PlanOptions {
@@ -50,7 +51,7 @@ export class Runtime {
   constructor(options: RuntimeOptions = {}) {
     this.#options = options;
     this.#isDefaultRoot = options.root === undefined;
-    this.root = resolve(options.root ?? defaultRoot());
+    this.root = resolve(options.root ?? defaultStateRoot());
   }
 
   /**
@@ -277,16 +278,6 @@ function checkPrivilege(spec: Spec): void {
   throw new RunletError("ERR_RUNLET_NOT_ROOT", "this container needs root: its config has no user namespace", {
     pointer: "/linux/namespaces",
     hint: "run as root (sudo), or write a config for an ordinary user: runlet spec --rootless",
-  });
-}
-
-/** Never in a directory that everybody may write to, where another user could have made it first. */
-function defaultRoot(): string {
-  if (process.geteuid?.() === 0) return "/run/runlet";
-  const { XDG_RUNTIME_DIR: runtimeDirectory } = process.env;
-  if (runtimeDirectory !== undefined && isAbsolute(runtimeDirectory)) return join(runtimeDirectory, "runlet");
-  throw new RunletError("ERR_RUNLET_USAGE", "there is no directory for the state of an ordinary user's containers", {
-    hint: "log in so that XDG_RUNTIME_DIR is set, or name a directory of your own: --root",
   });
 }
 

@@ -33,6 +33,13 @@ export interface StateRecord {
   readonly intelRdt?: IntelRdtState;
   /** The operations from the start on, so that whoever starts can explain a failure. */
   readonly startOperations: { readonly firstIndex: number; readonly operations: readonly RecordedOperation[] };
+  /**
+   * What its standard streams were when it was made, as links below /proc/self/fd: `pipe:[12345]`. A checkpoint tells of them,
+   * so that a restore can put others in their place.
+   */
+  readonly external_descriptors?: readonly string[];
+  /** Whether the bundle is removed with the container; left out when it is not. */
+  readonly ownsBundle?: true;
   /** Whether the container has the session keyring of its creator; left out when it has its own. */
   readonly noNewKeyring?: true;
   /** The config as it was when the container was created. */

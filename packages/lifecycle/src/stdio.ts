@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, openSync, readlinkSync, readSync, writeSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { RunletError } from "@runlet/errors";
 import { pipe, setNonblocking, waitReadable, waitWritable } from "@runlet/syscall";
@@ -50,6 +50,11 @@ export function openStandardDescriptors(stdio: Stdio): StandardDescriptors {
     opened.forEach(closeQuietly);
     throw error;
   }
+}
+
+/** What descriptors of this process are open on: `pipe:[12345]`, `/dev/null`. */
+export function linksOf(fds: readonly number[]): string[] {
+  return fds.map((fd) => readlinkSync(`/proc/self/fd/${fd}`));
 }
 
 function closeQuietly(fd: number): void {

@@ -23,6 +23,8 @@ export interface CompareOptions {
    * Absolute paths on which something was mounted. The empty files and directories that were made for that are no changes.
    */
   readonly mountPoints?: readonly string[] | undefined;
+  /** For trees whose directories were made at other times than what they hold says. Default false. */
+  readonly ignoresDirectoryTimes?: boolean | undefined;
 }
 
 /** A step of a walk through the differences. */
@@ -89,10 +91,11 @@ const root = Buffer.from("/");
  *
  * @throws RunletError `ERR_RUNLET_ROOTFS`
  */
-export function* walkChanges({ from, to, mountPoints = [] }: CompareOptions): Generator<Step, void, undefined> {
+export function* walkChanges(options: CompareOptions): Generator<Step, void, undefined> {
+  const { from, to } = options;
   using before = from === undefined ? undefined : guard(root, () => MergedDirectory.open(from));
   using after = guard(root, () => MergedDirectory.open(to));
-  const walk = new Walk(mountPoints);
+  const walk = new Walk(options);
   const entry = { place: { dirFd: after.fd, path: "." }, status: fstat(after.fd) };
   const earlier = before === undefined ? undefined : { directory: before, status: fstat(before.fd) };
   yield* walk.directory(root, { before: earlier, after, entry });
@@ -109,8 +112,10 @@ interface DirectoryPair {
 class Walk {
   /** Paths of mount points and of the directories that lead to them. */
   readonly #mountPoints = new Set<string>();
+  readonly #ignoresDirectoryTimes: boolean;
 
-  constructor(mountPoints: readonly string[]) {
+  constructor({ mountPoints = [], ignoresDirectoryTimes = false }: CompareOptions) {
+    this.#ignoresDirectoryTimes = ignoresDirectoryTimes;
     for (const containerPath of mountPoints) {
       let path = "";
       for (const component of containerPath.split("/")) {
@@ -190,9 +195,9 @@ class Walk {
     },
   ): "modified" | "kept" {
     const { before, pair, earlier, entries } = options;
-    const ignoresTime = entries.some(
-      ({ name }) => !earlier.has(keyOf(name)) && this.#isMountPoint(join(containerPath, name)),
-    );
+    const isMadeForMount = ({ name }: MergedEntry) =>
+      !earlier.has(keyOf(name)) && this.#isMountPoint(join(containerPath, name));
+    const ignoresTime = this.#ignoresDirectoryTimes || entries.some(isMadeForMount);
     const to = { directory: pair.after, status: pair.entry.status };
     return isDirectoryModified({ from: before, to, ignoresTime }) ? "modified" : "kept";
   }

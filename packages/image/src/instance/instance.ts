@@ -96,7 +96,9 @@ export async function withComparison<Result>(
   using base = makeTemporaryTree(hostPath);
   await unpackOver(store, image, base.hostPath);
   const to = snapshotTree({ hostPath, layerHostPaths: [], storage });
-  return await use({ from: { layers: [base.hostPath], form: "plain" }, to, mountPoints });
+  const from = { layers: [base.hostPath], form: "plain" } as const;
+  // A directory that no layer has an entry for is as old as its unpacking.
+  return await use({ from, to, mountPoints, ignoresDirectoryTimes: true });
 }
 
 /** The layers of an image; for one that has none, the empty directory that the overlay lies over. */

@@ -1,4 +1,4 @@
-import { mkdtempSync } from "node:fs";
+import { chmodSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { removeTree } from "@runlet/rootfs";
 import { atFlags } from "@runlet/syscall";
@@ -9,6 +9,8 @@ export function makeTemporaryTree(parentHostPath: string): Disposable & { readon
   let hostPath: string;
   try {
     hostPath = mkdtempSync(join(parentHostPath, ".base-"));
+    // As a root file system is made.
+    chmodSync(hostPath, 0o755);
   } catch (error) {
     throw storeError("make a temporary directory", error);
   }

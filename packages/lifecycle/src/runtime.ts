@@ -1,5 +1,5 @@
 import { accessSync, constants, mkdirSync, readdirSync } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { type Cgroup, type CgroupManager, cgroupFromState, cgroupManager } from "@runlet/cgroups";
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import type { Plan } from "@runlet/plan";

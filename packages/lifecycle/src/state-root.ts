@@ -1,0 +1,40 @@
+import { isAbsolute, join } from "node:path";
+import { RunletError } from "@runlet/errors";
+import { isInUserNamespace, readUidMap } from "./host.ts";
+
+const rootsOwn = "/run/runlet";
+
+/** What decides where the state of containers lies. */
+export interface StateRootFacts {
+  readonly euid: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether this process is in a user namespace that somebody has made. */
+  isInUserNamespace(): boolean;
+}
+
+/**
+ * The directory of the containers' states where none is named. It is never one that everybody may write to, where another user
+ * could have made it first.
+ *
+ * Root of a user namespace is an ordinary user of the host, as when Podman runs without privilege: XDG_RUNTIME_DIR holds for
+ * it too, unless USER says that it is root who has logged in there, as runc decides it.
+ *
+ * @throws RunletError `ERR_RUNLET_USAGE` for an ordinary user without XDG_RUNTIME_DIR.
+ */
+export function defaultStateRoot(facts: StateRootFacts = ownFacts()): string {
+  const { XDG_RUNTIME_DIR: runtimeDirectory = "", USER: userName } = facts.env;
+  const isHosts = facts.euid === 0 && (runtimeDirectory === "" || !facts.isInUserNamespace() || userName === "root");
+  if (isHosts) return rootsOwn;
+  if (isAbsolute(runtimeDirectory)) return join(runtimeDirectory, "runlet");
+  throw new RunletError("ERR_RUNLET_USAGE", "there is no directory for the state of an ordinary user's containers", {
+    hint: "log in so that XDG_RUNTIME_DIR is set, or name a directory of your own: --root",
+  });
+}
+
+function ownFacts(): StateRootFacts {
+  return {
+    euid: process.geteuid?.() ?? 0,
+    env: process.env,
+    isInUserNamespace: () => isInUserNamespace(readUidMap()),
+  };
+}

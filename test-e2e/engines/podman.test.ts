@@ -85,7 +85,7 @@ describe("run", () => {
       "-c",
       script,
     ]);
-    expect(printed).toMatch(/^ *1 \S+ +\/(dev|run\/podman)\/\S*init/m);
+    expect(printed).toMatch(/^ *1 \S+ +\/(dev|run)\/\S*init /m);
     expect(printed).not.toMatch(/ Z /);
   });
 

@@ -13,7 +13,9 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -271,10 +273,21 @@ static void parent_id(char *operand) {
   json_number(getppid());
 }
 
+/* notify=TEXT: says it to the service manager, at $NOTIFY_SOCKET. */
+static void notify(char *operand) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  const char *path = getenv("NOTIFY_SOCKET");
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  strncpy(address.sun_path, path != NULL ? path : "", sizeof address.sun_path - 1);
+  json_result(sendto(fd, operand, strlen(operand), 0, (struct sockaddr *)&address, sizeof address));
+  close(fd);
+}
+
 const struct verb process_verbs[] = {{"exit", exit_with},
                                      {"stderr", print},
                                      {"raise", raise_signal},
                                      {"sleep", pause_seconds},
+                                     {"notify", notify},
                                      {"wait", wait_forever},
                                      {"spin", spin},
                                      {"trap", trap},

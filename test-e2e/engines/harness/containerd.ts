@@ -64,7 +64,7 @@ export async function openContainerdScene(): Promise<ContainerdScene> {
     name: "containerd",
     lockPath: import.meta.filename,
     empty: ["/var/lib/containerd", "/var/lib/cni", "/opt/containerd"],
-    controlGroups: [...Object.values(namespaces), "runlet-e2e.slice", "runlet-e2e-pods"],
+    controlGroups: [...Object.values(namespaces), "runlet-e2e.slice", "runlet-e2e-pods", "runlet-e2e-load"],
   });
   try {
     await installRunlet(scene);

@@ -26,7 +26,8 @@ export interface Runtime {
   readonly path: string;
 }
 
-const peer: Runtime = { name: "runc", path: "/usr/sbin/runc" };
+/** What flows are proven with. */
+export const peer: Runtime = { name: "runc", path: "/usr/sbin/runc" };
 
 /** What the flows are about. */
 export const subject: Runtime = { name: "runlet", path: "/usr/local/bin/runlet" };

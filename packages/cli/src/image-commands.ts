@@ -1,6 +1,12 @@
 import { type Command, type CommandGroup, defineCommand } from "./command.ts";
 import {
   imageCollectOptions,
+  imageDiffOptions,
+  imageDiffPositionals,
+  imageExportOptions,
+  imageExportPositionals,
+  imageImportOptions,
+  imageImportPositionals,
   imageInspectOptions,
   imageInspectPositionals,
   imageListOptions,
@@ -44,7 +50,9 @@ export const imageCommands: readonly Command[] = [
   defineCommand({
     name: "image push",
     summary: "copy an image out of the store",
-    description: ["Copies an image to a registry or an OCI image layout. What is there is not sent again."],
+    description: [
+      "Copies an image to a registry, an OCI image layout or an archive. What is there is not sent again, and what another repository of the registry has is taken over from there if the registry allows it.",
+    ],
     options: pushOptions,
     positionals: pushPositionals,
     load: () => import("./commands/image/push.ts"),
@@ -101,11 +109,38 @@ export const imageCommands: readonly Command[] = [
     load: () => import("./commands/image/du.ts"),
   }),
   defineCommand({
+    name: "image diff",
+    summary: "list the files in which two images differ",
+    description: [
+      "A line for each file: A for added, C for changed, D for deleted. Both images are unpacked if they are not.",
+    ],
+    options: imageDiffOptions,
+    positionals: imageDiffPositionals,
+    load: () => import("./commands/image/diff.ts"),
+  }),
+  defineCommand({
     name: "image gc",
     summary: "remove what no image and no container needs",
     options: imageCollectOptions,
     positionals: {},
     load: () => import("./commands/image/gc.ts"),
+  }),
+  defineCommand({
+    name: "image import",
+    summary: "copy all images of an archive into the store",
+    description: [
+      "Takes archives of image layouts and those of docker save, compressed or not, and directories. Images keep the names that they have there.",
+    ],
+    options: imageImportOptions,
+    positionals: imageImportPositionals,
+    load: () => import("./commands/image/import.ts"),
+  }),
+  defineCommand({
+    name: "image export",
+    summary: "write images of the store to an archive",
+    options: imageExportOptions,
+    positionals: imageExportPositionals,
+    load: () => import("./commands/image/export.ts"),
   }),
   defineCommand({
     name: "image tags",

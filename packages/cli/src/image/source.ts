@@ -1,4 +1,4 @@
-import type { ImageSource } from "@runlet/image";
+import type { FileSource, ImageLocation, ImageSource } from "@runlet/image";
 import type { OptionValues } from "../command.ts";
 import type { registryOptions } from "../options/image.ts";
 import { registryAccess } from "./registry-access.ts";
@@ -20,7 +20,7 @@ type SourceOptions = OptionValues<typeof registryOptions> & { readonly mirror: r
  * @param text - as `parseImageLocation` reads it.
  */
 export async function openSource(text: string, options: SourceOptions): Promise<OpenedSource> {
-  const { defaultImageName, LayoutSource, openRegistrySource, parseImageLocation } = await import("@runlet/image");
+  const { defaultImageName, openRegistrySource, parseImageLocation } = await import("@runlet/image");
   const location = parseImageLocation(text);
   if (location.transport === "docker") {
     const { registry, repository, tag, digest } = location.reference;
@@ -28,9 +28,15 @@ export async function openSource(text: string, options: SourceOptions): Promise<
     const source = openRegistrySource({ host: registry, repository, mirrors: options.mirror, ...access });
     return opened(source, digest ?? tag, defaultImageName(location));
   }
-  const source = await LayoutSource.open(location.hostPath);
+  const source = await openFile(location);
   const only = source.references.length === 1 ? source.references[0] : undefined;
   return opened(source, location.name, defaultImageName(location, only));
+}
+
+/** The transport says what the file is; what is both a layout and a docker archive can be read as either. */
+async function openFile({ transport, hostPath }: Extract<ImageLocation, { hostPath: string }>): Promise<FileSource> {
+  const { DockerArchiveSource, LayoutSource } = await import("@runlet/image");
+  return transport === "docker-archive" ? DockerArchiveSource.open(hostPath) : LayoutSource.open(hostPath);
 }
 
 function opened(source: ImageSource, reference: string | undefined, name: string | undefined): OpenedSource {

@@ -151,6 +151,47 @@ export const imageTreePositionals = {
   images: { value: "IMAGE", summary: "only these images, and what they share", count: "repeated" },
 } as const satisfies PositionalTable;
 
+export const imageImportOptions = {
+  ...store,
+  name: { type: "string", value: "NAME", summary: "name in the store, where the file holds only one image" },
+  "no-unpack": { type: "boolean", summary: "leave the layers packed until they are needed" },
+  quiet,
+  json: progressJson,
+} as const satisfies OptionTable;
+
+export const imageImportPositionals = {
+  file: {
+    value: "FILE",
+    summary: "an archive, or the directory of an image layout",
+    count: "required",
+    complete: "file",
+  },
+} as const satisfies PositionalTable;
+
+export const imageExportOptions = {
+  ...store,
+  ...platform,
+  output: { type: "string", short: "o", value: "FILE", summary: "archive to write", complete: "file" },
+  format: {
+    type: "string",
+    value: "FORMAT",
+    choices: ["oci", "docker"],
+    default: "oci",
+    summary: "oci for an image layout, docker for one that docker load of any version reads too",
+  },
+} as const satisfies OptionTable;
+
+export const imageExportPositionals = {
+  images: { value: "IMAGE", summary: "name of an image of the store", count: "repeated" },
+} as const satisfies PositionalTable;
+
+export const imageDiffOptions = { ...store, ...platform, ...json } as const satisfies OptionTable;
+
+export const imageDiffPositionals = {
+  from: { value: "FROM", summary: "an image of the store", count: "required" },
+  to: { value: "TO", summary: "the image to compare with it", count: "required" },
+} as const satisfies PositionalTable;
+
 export const imageTagsOptions = { ...registryOptions } as const satisfies OptionTable;
 
 export const imageTagsPositionals = {

@@ -1,0 +1,28 @@
+import type { Invocation } from "../../command.ts";
+import { findCommand } from "../../commands.ts";
+import { openStore } from "../../image/store.ts";
+import type { imageExportOptions, imageExportPositionals } from "../../options/image.ts";
+import { UsageError } from "../../usage-error.ts";
+
+/** Writes images of the store to one archive. */
+export async function run({
+  options,
+  positionals,
+}: Invocation<typeof imageExportOptions, typeof imageExportPositionals>): Promise<number> {
+  const { output, format } = options;
+  if (output === undefined || positionals.images.length === 0) {
+    const problem =
+      output === undefined ? "--output is missing: which file is to be written?" : "which image is to be exported?";
+    throw new UsageError(problem, { command: findCommand("image export") });
+  }
+  const { ArchiveTarget, copyImage, parsePlatform } = await import("@runlet/image");
+  const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+  const store = await openStore(options);
+  const images = await Promise.all(positionals.images.map((reference) => store.resolve(reference, { platform })));
+  await using target = await ArchiveTarget.create({ hostPath: output, format });
+  for (const { name, descriptor } of images) {
+    await copyImage({ from: store, to: target, reference: descriptor.digest, targetReference: name, platform });
+  }
+  await target.finish();
+  return 0;
+}

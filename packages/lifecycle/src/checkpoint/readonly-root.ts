@@ -1,4 +1,4 @@
-import { closeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { RunletError } from "@runlet/errors";
 import type { Operation, Plan } from "@runlet/plan";
 import { SOCK_SEQPACKET, socketpair } from "@runlet/syscall";
@@ -38,6 +38,7 @@ export async function makeRootReadonly(pid: number, rootHostPath: string, readon
     ],
   };
   const ends = socketpair(SOCK_SEQPACKET);
+  const nullFd = openSync("/dev/null", "r+");
   try {
     await using driver = new HelperDriver({
       plan,
@@ -50,11 +51,11 @@ export async function makeRootReadonly(pid: number, rootHostPath: string, readon
       passListener: () => {},
       explainFailure: (report) => failureInPlan(plan, report),
     });
-    driver.start({ fds: [] });
+    driver.start({ fds: [nullFd, nullFd, nullFd] });
     await driver.handOver({ startSocketFd: ends[0], cgroup: null });
     if ((await driver.drive()) === "created") return;
     throw new RunletError("ERR_RUNLET_ROOTFS", "the root of the restored container stays writable", { pointer: from });
   } finally {
-    for (const fd of ends) closeSync(fd);
+    for (const fd of [...ends, nullFd]) closeSync(fd);
   }
 }

@@ -125,4 +125,8 @@ export const machineReasons: readonly MachineReason[] = [
     evidence: /conmon was told of the kill/,
     because: "conmon is not told of a kill for want of memory: the kernel's cgroup v1 gives no notice",
   },
+  {
+    evidence: /rootless containers with cgroup V1/,
+    because: "Podman gives containers of an ordinary user control groups on cgroup v2 only",
+  },
 ];

@@ -1,0 +1,155 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { connect as connectTo, createServer, type Server, type Socket } from "node:net";
+import { join } from "node:path";
+import { sleep } from "./command.ts";
+
+/** How a registry is to be. */
+export interface RegistryOptions {
+  /** Who may log in, with the password; without it everybody may do everything. */
+  readonly user?: { readonly name: string; readonly password: string };
+  /** Talks TLS, by a certificate of its own making. */
+  readonly hasTls?: boolean;
+}
+
+/** A real registry, Debian's docker-registry, on this machine. */
+export class Registry implements AsyncDisposable {
+  /** Host and port. */
+  readonly host: string;
+  /** The certificate, where it talks TLS. */
+  readonly certificatePath: string;
+  readonly #child: ChildProcess;
+
+  private constructor(host: string, directory: string, child: ChildProcess) {
+    this.host = host;
+    this.certificatePath = join(directory, "certificate.pem");
+    this.#child = child;
+  }
+
+  /** @param directory - where it keeps everything; made, and left to the caller. */
+  static async start(directory: string, options: RegistryOptions = {}): Promise<Registry> {
+    mkdirSync(directory, { recursive: true });
+    const port = await freePort();
+    writeFileSync(join(directory, "config.json"), JSON.stringify(configOf(directory, port, options)));
+    const child = spawn("docker-registry", ["serve", join(directory, "config.json")], { stdio: "ignore" });
+    const registry = new Registry(`127.0.0.1:${port}`, directory, child);
+    for (let attempt = 0; !(await canConnect(port)); attempt++) {
+      if (attempt === 200 || child.exitCode !== null) throw new Error("docker-registry does not start");
+      await sleep(50);
+    }
+    return registry;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const ended = once(this.#child, "exit");
+    this.#child.kill("SIGKILL");
+    await ended;
+  }
+}
+
+/** JSON is YAML too. */
+function configOf(directory: string, port: number, { user, hasTls = false }: RegistryOptions): object {
+  const within = (name: string) => join(directory, name);
+  if (user !== undefined) {
+    const line = execFileSync("htpasswd", ["-Bbn", user.name, user.password], { encoding: "utf8" });
+    writeFileSync(within("htpasswd"), line);
+  }
+  if (hasTls) {
+    const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"];
+    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", within("key.pem")];
+    const args = ["req", "-x509", ...key, ...subject, "-days", "2", "-out", within("certificate.pem")];
+    execFileSync("openssl", args, { stdio: "ignore" });
+  }
+  return {
+    version: "0.1",
+    log: { level: "error", accesslog: { disabled: true } },
+    storage: { filesystem: { rootdirectory: within("storage") } },
+    http: {
+      addr: `127.0.0.1:${port}`,
+      ...(hasTls ? { tls: { certificate: within("certificate.pem"), key: within("key.pem") } } : {}),
+    },
+    ...(user === undefined ? {} : { auth: { htpasswd: { realm: "tests", path: within("htpasswd") } } }),
+  };
+}
+
+/** Passes connections on to a server, and counts, stops or ends what comes back. */
+export class Gate implements AsyncDisposable {
+  /** What has come back from the server, in bytes. */
+  passedBytes = 0;
+  /** After so many bytes nothing more comes back, but the connection stays. */
+  stopAfterBytes = Number.POSITIVE_INFINITY;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(port: number) {
+    this.#server = createServer((near) => {
+      const far = connectTo(port, "127.0.0.1");
+      for (const socket of [near, far]) {
+        this.#sockets.add(socket);
+        socket.on("error", () => {});
+        socket.on("close", () => {
+          this.#sockets.delete(socket);
+          near.destroy();
+          far.destroy();
+        });
+      }
+      near.pipe(far);
+      far.on("data", (chunk: Buffer) => {
+        if (this.passedBytes >= this.stopAfterBytes) return;
+        this.passedBytes += chunk.length;
+        if (!near.write(chunk)) {
+          far.pause();
+          near.once("drain", () => far.resume());
+        }
+      });
+    });
+  }
+
+  /** @param host - `127.0.0.1:PORT` of the server. */
+  static async open(host: string): Promise<Gate> {
+    const gate = new Gate(Number(host.split(":")[1]));
+    gate.#server.listen(0, "127.0.0.1");
+    await once(gate.#server, "listening");
+    return gate;
+  }
+
+  get host(): string {
+    return `127.0.0.1:${portOf(this.#server)}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the server has no port");
+  return address.port;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const port = portOf(server);
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function canConnect(port: number): Promise<boolean> {
+  const socket = connectTo(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}

@@ -1,7 +1,7 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { LinuxResources } from "@runlet/spec";
 import { afterEach, describe, expect, it } from "vitest";
+import { openWritableDisk } from "../test/disk.ts";
 import { rejectionOf } from "../test/errors.ts";
 import { dispose, drivers, isV2, newGroup, startMember, until } from "../test/member.ts";
 import type { Cgroup } from "./index.ts";
@@ -106,7 +106,7 @@ describe.each(drivers)("%s", (driver) => {
   });
 
   it("throttles writes to their rate", async () => {
-    using target = writableDevice();
+    using target = openWritableDisk();
     const { major, minor } = target;
     const cgroup = make(driver);
     const { exit } = await startMember({
@@ -253,23 +253,4 @@ it("says what is in use when the kernel cannot reclaim enough", async ({ task, s
 
 async function untilStopped(cgroup: Cgroup): Promise<void> {
   await until(() => cgroup.processes().some((pid) => / T /.test(readFileSync(`/proc/${pid}/stat`, "latin1"))));
-}
-
-/** A file on a whole disk, which throttles are of; or a disk in memory where no file system is on one. */
-function writableDevice(): { path: string; major: number; minor: number } & Disposable {
-  const directory = mkdtempSync(`${process.cwd()}/.throttle-`);
-  const source = execFileSync("findmnt", ["-no", "SOURCE", "-T", directory], { encoding: "utf8" }).trim();
-  const isOnDisk = source.startsWith("/dev/");
-  if (!isOnDisk) execFileSync("modprobe", ["brd", "rd_nr=1", "rd_size=8192"]);
-  const disk = isOnDisk ? source : "/dev/ram0";
-  const { rdev } = statSync(disk);
-  return {
-    path: isOnDisk ? `${directory}/file` : disk,
-    major: rdev >> 8,
-    minor: rdev & 0xff,
-    [Symbol.dispose]: () => {
-      rmSync(directory, { recursive: true });
-      if (!isOnDisk) execFileSync("rmmod", ["brd"]);
-    },
-  };
 }

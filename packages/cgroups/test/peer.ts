@@ -5,7 +5,17 @@ import { join } from "node:path";
 import type { LinuxResources } from "@runlet/spec";
 import { helperHostPath } from "@runlet/syscall";
 
-/** Whether another runtime is installed and can make a container here: crun refuses hybrid hosts. */
+/**
+ * The command of another runtime, program first. crun refuses a hybrid layout: it is run where the part of one that is v2
+ * cannot be seen.
+ */
+function commandOf(runtime: "runc" | "crun"): readonly [program: string, ...args: string[]] {
+  if (runtime === "runc") return ["runc"];
+  const script = 'if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi; exec crun "$@"';
+  return ["unshare", "--mount", "--propagation", "slave", "sh", "-c", script, "crun"];
+}
+
+/** Whether another runtime is installed and can make a container here. */
 export function canRun(runtime: "runc" | "crun"): boolean {
   try {
     execFileSync(runtime, ["--version"], { stdio: "ignore" });
@@ -29,8 +39,9 @@ export function peerContainer(runtime: "runc" | "crun", resources: LinuxResource
   mkdirSync(join(bundle, "rootfs", "dev"), { recursive: true });
   copyFileSync(helperHostPath(), join(bundle, "rootfs", "init"));
   writeFileSync(join(bundle, "config.json"), JSON.stringify(configOf(bundle, resources)));
+  const [program, ...words] = commandOf(runtime);
   const run = (...args: string[]): string =>
-    execFileSync(runtime, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    execFileSync(program, [...words, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   const clean = (): void => {
     try {
       run("delete", "--force", id);
@@ -39,7 +50,7 @@ export function peerContainer(runtime: "runc" | "crun", resources: LinuxResource
   };
   try {
     // Not by a pipe: the container would keep it open.
-    execFileSync(runtime, ["create", "--bundle", bundle, id], { stdio: "ignore" });
+    execFileSync(program, [...words, "create", "--bundle", bundle, id], { stdio: "ignore" });
     const { pid } = JSON.parse(run("state", id));
     const groups = readFileSync(`/proc/${pid}/cgroup`, "utf8");
     return { hostPath: (controller) => hostPathOf(groups, controller), [Symbol.dispose]: clean };

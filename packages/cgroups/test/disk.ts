@@ -1,0 +1,28 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+
+/** Something to write to past the page cache, and the whole disk that it is on, which throttles are of. */
+export interface WritableDisk extends Disposable {
+  readonly path: string;
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** A file on the disk of the current directory; or a disk in memory where no file system is on one. */
+export function openWritableDisk(): WritableDisk {
+  const directory = mkdtempSync(`${process.cwd()}/.throttle-`);
+  const source = execFileSync("findmnt", ["-no", "SOURCE", "-T", directory], { encoding: "utf8" }).trim();
+  const isOnDisk = source.startsWith("/dev/");
+  if (!isOnDisk) execFileSync("modprobe", ["brd", "rd_nr=1", "rd_size=8192"]);
+  const disk = isOnDisk ? source : "/dev/ram0";
+  const { rdev } = statSync(disk);
+  return {
+    path: isOnDisk ? `${directory}/file` : disk,
+    major: rdev >> 8,
+    minor: rdev & 0xff,
+    [Symbol.dispose]: () => {
+      rmSync(directory, { recursive: true });
+      if (!isOnDisk) execFileSync("rmmod", ["brd"]);
+    },
+  };
+}

@@ -145,6 +145,7 @@ function describeMount(mount: Mount): string {
     changes(mount.attributes, ""),
     changes(mount.recursiveAttributes, "r"),
     mount.source.kind === "filesystem" && optionWords(mount.source.options),
+    mount.source.kind === "filesystem" && layerWords(mount.source.layerHostPaths ?? []),
     propagationWord(mount.propagation),
     mount.idmapSlot !== null && `${mount.idmapRecursive ? "ridmap" : "idmap"} (descriptor ${mount.idmapSlot})`,
     mount.copyUp && "tmpcopyup",
@@ -164,6 +165,10 @@ function sourceWords(source: MountSource): string {
 
 function filesystemWords({ type, source }: { readonly type: string; readonly source: string | null }): string {
   return source === null || source === type ? type : `${type} ${word(source)}`;
+}
+
+function layerWords(layerHostPaths: readonly string[]): string {
+  return layerHostPaths.length === 0 ? "" : `lowerdir=${layerHostPaths.map(word).join(":")} by descriptor`;
 }
 
 function optionWords(options: readonly MountOption[]): string {

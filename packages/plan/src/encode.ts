@@ -206,7 +206,8 @@ function encodeMount(writer: Encoder, operation: Mount, fdOf: (slot: number | nu
       writer
         .text(source.type)
         .optionalText(source.source)
-        .list(source.options, ({ key, value }) => writer.text(key).optionalText(value));
+        .list(source.options, ({ key, value }) => writer.text(key).optionalText(value))
+        .list(source.layerHostPaths ?? [], (hostPath) => writer.text(hostPath));
       break;
     case "bind":
       writer.text(source.hostPath).u32(Number(source.recursive));

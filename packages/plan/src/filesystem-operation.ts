@@ -9,6 +9,11 @@ export type MountSource =
       readonly type: string;
       readonly source: string | null;
       readonly options: readonly MountOption[];
+      /**
+       * Lower directories of an overlay, the topmost first, for the option `lowerdir` where their paths are more than
+       * fsconfig(2) takes for one value: they are opened, and their numbers looked up in /proc/self/fd.
+       */
+      readonly layerHostPaths?: readonly string[];
     }
   /** A clone of a tree of the host: open_tree(2) with OPEN_TREE_CLONE. */
   | { readonly kind: "bind"; readonly hostPath: string; readonly recursive: boolean }

@@ -12,16 +12,7 @@ import {
   remountReadonly,
   withoutReadonly,
 } from "./mount-request.ts";
-import type {
-  MakePathReadonly,
-  Mount,
-  MountAttributes,
-  MountOption,
-  MountSource,
-  Operation,
-  Remount,
-  Slot,
-} from "./operation.ts";
+import type { MakePathReadonly, Mount, MountAttributes, MountSource, Operation, Remount, Slot } from "./operation.ts";
 import { cleanPath, hostPathFrom, isWithin } from "./path.ts";
 import { isRootMount, overlayOptions } from "./root-mount.ts";
 
@@ -139,7 +130,7 @@ function filesystemMount(context: Context, request: MountRequest, attributes: Mo
     kind: "filesystem",
     type,
     source: config.source === undefined || config.source === "" ? null : config.source,
-    options: filesystemOptions(context, request, type),
+    ...filesystemOptions(context, request, type),
   };
   const hasMode = options.data.some(({ key }) => key === "mode");
   const idmapSlot = idmapSlotOf(context, request);
@@ -163,7 +154,11 @@ function filesystemMount(context: Context, request: MountRequest, attributes: Mo
   };
 }
 
-function filesystemOptions(context: Context, request: MountRequest, type: string): readonly MountOption[] {
+function filesystemOptions(
+  context: Context,
+  request: MountRequest,
+  type: string,
+): Pick<Extract<MountSource, { kind: "filesystem" }>, "options" | "layerHostPaths"> {
   const { attributes, superblock, data, iversion } = request.options;
   const flags = superblock.map((key) => ({ key, value: null }));
   // mount(2) makes both the mount and the superblock read-only, without which a read-only block device is not mounted.
@@ -179,8 +174,9 @@ function filesystemOptions(context: Context, request: MountRequest, type: string
   const label = context.linux.mountLabel;
   // The kernel labels proc and sysfs itself.
   const isLabelled = label !== undefined && label !== "" && type !== "proc" && type !== "sysfs";
-  const given = type === "overlay" ? overlayOptions(context, data) : data;
-  return [...flags, ...given, ...(isLabelled ? [{ key: "context", value: label }] : [])];
+  const given = type === "overlay" ? overlayOptions(context, request, data) : { options: data };
+  const options = [...flags, ...given.options, ...(isLabelled ? [{ key: "context", value: label }] : [])];
+  return { ...given, options };
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Mount as MountConfig } from "@runlet/spec";
 import { describe, expect, test } from "vitest";
 import { allOperations, operationsOf, planOf } from "../test/inputs.ts";
+import { encode } from "./encode.ts";
 import type { HostFacts } from "./host-facts.ts";
 
 const overlay: MountConfig = {
@@ -59,6 +60,26 @@ describe("layers of an overlay", () => {
 
   test("are one list for a kernel before 6.7", () => {
     expect(optionsOf(overlay, oldKernel)[0]).toBe("lowerdir=/l/b:/l/a");
+  });
+
+  test("are descriptors for such a kernel where the list is longer than an option can be", () => {
+    const layers = Array.from({ length: 3 }, (_, index) => `/layers/${"x".repeat(100)}/${index}`);
+    const mount = { ...overlay, options: [`lowerdir=${layers.join(":")}`, "upperdir=/u"] };
+    const plan = planOf({ mounts: [mount] }, { host: oldKernel });
+    expect(operationsOf(plan, "mount")[0]?.source).toMatchObject({
+      options: [{ key: "upperdir", value: "/u" }],
+      layerHostPaths: layers,
+    });
+    expect(Buffer.from(encode(plan, { firstSlotFd: 10 })).includes(`${layers[2]}\0`)).toBe(true);
+  });
+
+  test("are refused there where even their numbers are too many", () => {
+    const layers = Array.from({ length: 70 }, (_, index) => `/layers/${index}`);
+    const mount = { ...overlay, options: [`lowerdir=${layers.join(":")}`] };
+    expect(() => planOf({ mounts: [mount] }, { host: oldKernel })).toThrow(
+      expect.objectContaining({ code: "ERR_RUNLET_MOUNT", pointer: "/mounts/0/options" }),
+    );
+    expect(optionsOf(mount)).toHaveLength(70);
   });
 
   test("keep colons and backslashes that the list has escaped", () => {

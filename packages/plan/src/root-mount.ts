@@ -29,19 +29,40 @@ export function isRootMount(context: Context, request: MountRequest): boolean {
   return true;
 }
 
+/** fsconfig(2) takes a value of that many bytes and its end. */
+const maxValueBytes = 255;
+
 /**
- * The options of an overlay, one `lowerdir+` for each layer: fsconfig(2) takes no value beyond 255 bytes. Kernels before 6.7
- * know only the whole list.
+ * The options of an overlay, whose list of layers may be longer than a value of fsconfig(2) can be: one `lowerdir+` for each
+ * layer, or before Linux 6.7, which does not know that, descriptors of the layers.
  *
+ * @throws RunletError `ERR_RUNLET_MOUNT` for more layers than an older kernel can be told of.
  * @see Documentation/filesystems/overlayfs.rst#multiple-lower-layers
  */
-export function overlayOptions({ host }: Context, options: readonly MountOption[]): readonly MountOption[] {
-  if (!isKernelAtLeast(host, 6, 7)) return options;
-  return options.flatMap((option) => {
-    // `::` sets layers apart that hold nothing but data.
-    if (option.key !== "lowerdir" || option.value === null || option.value.includes("::")) return [option];
-    return splitLayers(option.value).map((value) => ({ key: "lowerdir+", value }));
-  });
+export function overlayOptions(
+  context: Context,
+  { pointer }: MountRequest,
+  options: readonly MountOption[],
+): { readonly options: readonly MountOption[]; readonly layerHostPaths?: readonly string[] } {
+  const list = options.find(({ key }) => key === "lowerdir")?.value ?? "";
+  // `::` sets layers apart that hold nothing but data.
+  if (list === "" || list.includes("::")) return { options };
+  const layers = splitLayers(list);
+  if (isKernelAtLeast(context.host, 6, 7)) {
+    const expand = (option: MountOption) =>
+      option.key === "lowerdir" ? layers.map((value) => ({ key: "lowerdir+", value })) : [option];
+    return { options: options.flatMap(expand) };
+  }
+  if (Buffer.byteLength(list) <= maxValueBytes) return { options };
+  // Numbers of descriptors have three digits at most, and a colon.
+  if (layers.length * 4 > maxValueBytes) {
+    throw mountError(
+      `${pointer}/options`,
+      `${layers.length} layers: Linux before 6.7 can be told of ${Math.floor(maxValueBytes / 4)} alone`,
+      "use a newer kernel, or squash some of the layers into one",
+    );
+  }
+  return { options: options.filter(({ key }) => key !== "lowerdir"), layerHostPaths: layers };
 }
 
 /** The list's separator and its escape, `\`, are ordinary characters of a single layer. */

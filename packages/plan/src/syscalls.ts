@@ -18,8 +18,8 @@ export type SyscallPattern = string;
 
 /** A path below the container's root. openat2(2) says EAGAIN when a rename anywhere on the machine came between. */
 const open = "openat2+";
-/** Makes the components that are missing: each is opened first, and made when it is not there. */
-const makePath = "openat2+ (openat2+ ((mkdirat | mknodat) openat2+)? close)*";
+/** Makes the components that are missing, below the deepest directory that is there. */
+const makePath = "openat2+ ((mkdirat | mknodat) openat2+ close)*";
 const openOrMake = `${open} (${makePath})?`;
 /** The directory of a device; that of the one before is kept open. */
 const openParent = `(${open} (${makePath})? close?)?`;
@@ -173,7 +173,18 @@ function sourcePattern({ source, attributes, fallbackHostPath }: Mount): Syscall
   if (source.kind === "bind") return "open_tree";
   if (source.kind === "descriptor") return "";
   const given = source.options.length + (source.source === null ? 0 : 1);
-  const made = `fsopen ${repeat("fsconfig", given)} fsconfig fsmount close`;
+  const layers = source.layerHostPaths?.length ?? 0;
+  const hasLayers = layers > 0;
+  const made = join(
+    "fsopen",
+    repeat("fsconfig", given),
+    hasLayers ? join(repeat("openat", layers + 2), "fchdir fsconfig close") : "",
+    "fsconfig",
+    hasLayers ? "fchdir" : "",
+    "fsmount",
+    hasLayers ? repeat("close", layers + 1) : "",
+    "close",
+  );
   if (fallbackHostPath === null) return made;
   // Where it is refused, the kernel's words are read, and the host's instance is bound.
   return `(${made} | fsopen fsconfig* fsmount? read? close open_tree ${setting(attributes)})`;

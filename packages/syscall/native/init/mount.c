@@ -49,6 +49,40 @@ static result fail_filesystem(struct init *init, result error, const char *call,
   return fail(init, error, call, log + (length > 2 && log[1] == ' ' ? 2 : 0));
 }
 
+/* fsconfig takes 255 bytes for a value; a descriptor's number and a colon are four at most. */
+#define MAX_LAYERS 63
+
+struct layers {
+  int fds[MAX_LAYERS];
+  size_t count;
+  int before_fd; /* the working directory before */
+};
+
+static void layers_close(struct layers *layers) {
+  while (layers->count > 0) KERNEL(close, layers->fds[--layers->count]);
+  fd_close(&layers->before_fd);
+}
+
+/* The option lowerdir from descriptors: their numbers, as paths that begin in /proc/self/fd. */
+static result set_layers(struct init *init, struct cursor *fields, int context, struct layers *layers) {
+  char list[4 * MAX_LAYERS + 1] = "";
+  for (uint32_t left = read_count(fields, 4); left > 0; left--) {
+    const char *host_path = read_text(fields);
+    if (layers->count == MAX_LAYERS) return fail(init, -E2BIG, "fsconfig", "too many layers");
+    result fd = TRY(init, "open", host_path, KERNEL(openat, AT_FDCWD, host_path, O_PATH_ | O_DIRECTORY | O_CLOEXEC, 0));
+    if (layers->count > 0) text_append(list, sizeof list, ":");
+    layers->fds[layers->count++] = (int)fd;
+    text_append_number(list, sizeof list, (uint64_t)fd);
+  }
+  if (layers->count == 0) return 0;
+  layers->before_fd = (int)TRY(init, "open", ".", KERNEL(openat, AT_FDCWD, ".", O_PATH_ | O_DIRECTORY | O_CLOEXEC, 0));
+  int fd CLEANUP_FD =
+      (int)TRY(init, "open", "/proc/self/fd", KERNEL(openat, init->proc_fd, "self/fd", O_PATH_ | O_DIRECTORY | O_CLOEXEC, 0));
+  TRY(init, "fchdir", "/proc/self/fd", KERNEL(fchdir, fd));
+  result status = KERNEL(fsconfig, context, FSCONFIG_SET_STRING_, "lowerdir", list, 0);
+  return status < 0 ? fail_filesystem(init, status, "fsconfig", context) : 0;
+}
+
 static result new_filesystem(struct init *init, struct cursor *fields, uint64_t attributes) {
   const char *type = read_text(fields);
   const char *source = read_optional_text(fields);
@@ -65,8 +99,12 @@ static result new_filesystem(struct init *init, struct cursor *fields, uint64_t 
                           : KERNEL(fsconfig, context, FSCONFIG_SET_FLAG_, key, 0, 0);
     if (status < 0) return fail_filesystem(init, status, "fsconfig", context);
   }
-  result status = KERNEL(fsconfig, context, FSCONFIG_CMD_CREATE_, 0, 0, 0);
+  struct layers layers __attribute__((cleanup(layers_close))) = {.before_fd = -1};
+  result status = set_layers(init, fields, context, &layers);
+  if (status < 0) return status;
+  status = KERNEL(fsconfig, context, FSCONFIG_CMD_CREATE_, 0, 0, 0);
   if (status < 0) return fail_filesystem(init, status, "mount", context);
+  if (layers.before_fd >= 0) TRY(init, "fchdir", ".", KERNEL(fchdir, layers.before_fd));
   result tree = KERNEL(fsmount, context, FSMOUNT_CLOEXEC_, attributes);
   return tree < 0 ? fail_filesystem(init, tree, "fsmount", context) : tree;
 }
@@ -104,6 +142,7 @@ result mount_operation(struct init *init, struct cursor *fields) {
       read_text(fields);
       read_optional_text(fields);
       for (uint32_t left = read_count(fields, 8); left > 0; left--) read_text(fields), read_optional_text(fields);
+      for (uint32_t left = read_count(fields, 4); left > 0; left--) read_text(fields);
     }
   } else if (source == SOURCE_BIND) {
     const char *host_path = read_text(fields);
@@ -121,7 +160,7 @@ result mount_operation(struct init *init, struct cursor *fields) {
   enum target_kind kind = source == SOURCE_FILESYSTEM || is_directory(tree) ? TARGET_DIRECTORY : TARGET_FILE;
   int target CLEANUP_FD = (int)open_target(init, path, kind, false, plain);
   if (target >= 0 && keep_mode) TRY(init, "fchmodat", path, copy_mode(target, tree));
-  if (target == -ENOENT && create) target = (int)open_target(init, path, kind, true, plain);
+  if (target == -ENOENT && create) target = (int)make_target(init, path, kind);
   if (target == -ELOOP && plain) return fail(init, target, "openat2", "must be mounted on ordinary directory");
   TRY(init, "openat2", path, target);
   if (copy_up) TRY(init, "copy", path, copy_tree(init, target, tree));

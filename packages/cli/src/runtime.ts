@@ -1,9 +1,13 @@
-import type { CreateOptions, Runtime } from "@runlet/lifecycle";
+import type { CreateOptions, ImageProvider, Runtime } from "@runlet/lifecycle";
 import type { Invocation, OptionValues } from "./command.ts";
 import type { createOptions } from "./options/create.ts";
+import { serviceManagerRequest } from "./service-manager.ts";
 
 /** Makes the runtime that the global options describe. Imports the engine room, so only for commands that need it. */
-export async function openRuntime(invocation: Pick<Invocation, "globals" | "log">): Promise<Runtime> {
+export async function openRuntime(
+  invocation: Pick<Invocation, "globals" | "log">,
+  images?: ImageProvider,
+): Promise<Runtime> {
   const { globals, log } = invocation;
   const { Runtime } = await import("@runlet/lifecycle");
   return new Runtime({
@@ -11,6 +15,7 @@ export async function openRuntime(invocation: Pick<Invocation, "globals" | "log"
     cgroupManager: globals["cgroup-manager"] ?? (globals["systemd-cgroup"] ? "systemd" : "cgroupfs"),
     rootless: globals.rootless,
     allowedAnnotations: globals["allow-annotation"],
+    ...(images === undefined ? {} : { images }),
     onWarning: ({ pointer, document = "config.json", message }) =>
       log.warn(pointer === undefined ? message : `${document} ${pointer}: ${message}`),
   });
@@ -34,6 +39,7 @@ export function createRequest(
     noNewKeyring: options["no-new-keyring"],
     preserveFds: options["preserve-fds"],
     helperTimeoutMs: helperTimeout(globals),
+    ...serviceManagerRequest(process.env, process.pid),
     ...(config === undefined ? {} : { configPath: config }),
     ...(consoleSocket === undefined ? {} : { consoleSocket }),
     ...(pidfdSocket === undefined ? {} : { pidfdSocket }),

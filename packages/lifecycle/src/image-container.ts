@@ -27,7 +27,14 @@ export async function createFromImage(request: ImageContainerRequest): Promise<C
     });
   }
   const { signal, ephemeral = false } = options;
-  const made = await images.instantiate({ ...changesOf(options), reference: image, id, stateHostPath, ephemeral, signal });
+  const made = await images.instantiate({
+    ...changesOf(options),
+    reference: image,
+    id,
+    stateHostPath,
+    ephemeral,
+    signal,
+  });
   let container: Container;
   try {
     container = await create({ ...options, bundle: made.bundle, ownsBundle: true });

@@ -48,8 +48,8 @@ export async function runImage(invocation: RunInvocation, image: string): Promis
   });
 }
 
-function imageRequest({ options, positionals }: RunInvocation, image: string): ImageCreateOptions {
-  const { bundle: _, ...request } = createRequest(options);
+function imageRequest({ options, positionals, globals }: RunInvocation, image: string): ImageCreateOptions {
+  const { bundle: _, ...request } = createRequest(options, globals);
   const { entrypoint, env, cwd, user, hostname, memory, mount, terminal } = options;
   const args = [...options.args, ...positionals.args];
   return {

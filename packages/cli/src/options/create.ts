@@ -60,10 +60,3 @@ export const createOptions = {
   },
   "no-new-keyring": { type: "boolean", summary: "keep the caller's session keyring" },
 } as const satisfies OptionTable;
-
-export const runOptions = {
-  ...createOptions,
-  detach: { type: "boolean", short: "d", summary: "return as soon as the process runs" },
-  keep: { type: "boolean", summary: "do not delete the container when it ends" },
-  "no-subreaper": { type: "boolean", summary: "do not adopt and reap orphaned processes of the container" },
-} as const satisfies OptionTable;

@@ -57,7 +57,9 @@ export function checkMounts(images: ImageDirectory, namespaceId: number, expecta
   if (others.length > 0) throw imageError(images.hostPath, others[0] ?? "", "belongs to a second mount namespace");
   const mounts = readImage(images, { name, kind: "mountpoints", schema: mountFields });
   const expected = expect(expectations, mounts);
-  for (const mount of mounts) {
+  // CRIU writes the inner ones first; the outer one is what is wrong.
+  const outerFirst = [...mounts].sort((one, other) => (one.mountPoint ?? "").length - (other.mountPoint ?? "").length);
+  for (const mount of outerFirst) {
     const at = quote(mount.mountPoint ?? "");
     const candidates = expected.get(mount.mountPoint ?? "") ?? [];
     const index = candidates.findIndex((candidate) => candidate.matches(mount));

@@ -25,6 +25,8 @@ export default defineConfig({
           pool: "forks",
           include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts", "scripts/**/*.test.ts"],
           exclude: ["**/*.root.test.ts", "**/node_modules/**", "**/dist/**"],
+          // Property tests compute for seconds where the machine is shared.
+          testTimeout: 20_000,
         },
       },
       {

@@ -60,7 +60,15 @@ export interface UserCallOptions {
   readonly namesRoot?: boolean;
 }
 
-/** A user of the host without any privilege, who drives the runtime under test. */
+const defaultUid = 61_234;
+
+/** Whether the tests are an ordinary user's themselves. */
+const isSelf = process.getuid?.() !== 0;
+
+/**
+ * A user of the host without any privilege, who drives the runtime under test. Where the tests run as an ordinary user it is
+ * that one: of `suite` alone.
+ */
 export class OrdinaryUser {
   readonly uid: number;
   readonly runtimeName = target.name;
@@ -75,8 +83,17 @@ export class OrdinaryUser {
   readonly #env: Readonly<Record<string, string>>;
   #counter = 0;
 
-  constructor({ suite, uid = 61_234, subordinateIds, controlGroups = [], global = [], env = {} }: OrdinaryUserOptions) {
-    this.uid = uid;
+  constructor({
+    suite,
+    uid = defaultUid,
+    subordinateIds,
+    controlGroups = [],
+    global = [],
+    env = {},
+  }: OrdinaryUserOptions) {
+    if (isSelf && (uid !== defaultUid || subordinateIds !== undefined || controlGroups.length > 0))
+      throw new Error("an ordinary user cannot be another one");
+    this.uid = isSelf ? (process.getuid?.() ?? uid) : uid;
     this.#global = global;
     this.#env = env;
     this.#suite = suite;
@@ -85,9 +102,10 @@ export class OrdinaryUser {
     this.#directory = join(suite.directory, `user-${uid}-${kind}-${controlGroups.length}`);
     this.home = join(this.#directory, "home");
     this.root = join(this.home, "state");
-    chmodSync(suite.directory, 0o755);
+    if (!isSelf) chmodSync(suite.directory, 0o755);
     for (const name of ["etc", "repository", "home", "output", "home/state"])
       mkdirSync(join(this.#directory, name), { recursive: true });
+    if (isSelf) return;
     writeFileSync(join(this.#directory, "node"), "");
     const ranges = subordinateIds === undefined ? "" : `${suite.tag}:${subordinateIds.first}:${subordinateIds.count}\n`;
     this.#writeAccountFile("passwd", `${suite.tag}:x:${uid}:${uid}::${this.home}:/bin/sh\n`);
@@ -104,6 +122,7 @@ export class OrdinaryUser {
 
   /** Makes a tree the user's own. */
   give(hostPath: string): void {
+    if (isSelf) return;
     execFileSync("chown", ["--recursive", "--no-dereference", `${this.uid}:${this.uid}`, hostPath]);
   }
 
@@ -128,21 +147,23 @@ export class OrdinaryUser {
     const [stdoutPath, stderrPath] = [`${prefix}.stdout`, `${prefix}.stderr`];
     const [stdoutFd, stderrFd] = [openSync(stdoutPath, "w"), openSync(stderrPath, "w")];
     const global = options.namesRoot === false ? [] : ["--root", this.root];
-    const groups = this.#controlGroups.join(" ");
-    const setUp = [this.#directory, String(this.uid), repository, process.execPath, groups];
-    const program = [...this.#runtimeArgv(), ...global, ...this.#global, ...args];
-    const child = spawn(
-      "unshare",
-      ["--mount", "--propagation", "private", "sh", "-c", becomeUser, "sh", ...setUp, ...program],
-      {
-        cwd: options.cwd ?? this.home,
-        env: { PATH: process.env.PATH, HOME: this.home, ...this.#env, ...options.env },
-        stdio: ["ignore", stdoutFd, stderrFd],
-      },
-    );
+    const [program = "", ...rest] = this.#argv([...global, ...this.#global, ...args]);
+    const child = spawn(program, rest, {
+      cwd: options.cwd ?? this.home,
+      env: { PATH: process.env.PATH, HOME: this.home, ...this.#env, ...options.env },
+      stdio: ["ignore", stdoutFd, stderrFd],
+    });
     closeSync(stdoutFd);
     closeSync(stderrFd);
     return new RunningCommand({ child, stdoutPath, stderrPath, timeoutMs: 30_000, args });
+  }
+
+  /** What is executed for a call of the runtime. */
+  #argv(args: readonly string[]): string[] {
+    if (isSelf) return [...target.argv, ...args];
+    const setUp = [this.#directory, String(this.uid), repository, process.execPath, this.#controlGroups.join(" ")];
+    const shell = ["sh", "-c", becomeUser, "sh", ...setUp];
+    return ["unshare", "--mount", "--propagation", "private", ...shell, ...this.#runtimeArgv(), ...args];
   }
 
   /** The runtime's words, those that are paths at the places where the user can reach them. */

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { type CgroupManager, cgroupManager, type RuntimeName, target } from "./command.ts";
@@ -9,6 +10,8 @@ export type CgroupLayout = "v1" | "hybrid" | "v2" | "none";
 export interface Requirements {
   /** `true`: the tests run as root; `false`: as an ordinary user. */
   readonly root?: boolean;
+  /** That who runs the tests may make user namespaces. */
+  readonly userNamespace?: true;
   /** Runtimes that have the feature; default all. */
   readonly runtime?: readonly RuntimeName[];
   readonly cgroup?: readonly CgroupLayout[];
@@ -42,6 +45,7 @@ export function unmet(needs: Requirements): string | undefined {
   const isRoot = process.getuid?.() === 0;
   if (needs.root === true && !isRoot) return "needs root";
   if (needs.root === false && isRoot) return "needs an ordinary user";
+  if (needs.userNamespace === true && !mayMakeUserNamespaces()) return "needs user namespaces, for ordinary users too";
   if (needs.runtime !== undefined && !needs.runtime.includes(target.name)) return `${target.name} does not have it`;
   if (needs.cgroup !== undefined && !needs.cgroup.includes(cgroupLayout)) {
     return `needs cgroup ${needs.cgroup.join(" or ")}, this host has ${cgroupLayout}`;
@@ -56,6 +60,13 @@ export function unmet(needs: Requirements): string | undefined {
   if (needs.kernel !== undefined && !isKernelAtLeast(needs.kernel)) return `needs Linux ${needs.kernel}`;
   if (needs.capability !== undefined && !hasCapability(needs.capability[0])) return `needs ${needs.capability[1]}`;
   return undefined;
+}
+
+let userNamespaces: boolean | undefined;
+
+function mayMakeUserNamespaces(): boolean {
+  userNamespaces ??= spawnSync("unshare", ["--user", "true"], { stdio: "ignore" }).status === 0;
+  return userNamespaces;
 }
 
 /** The first file of that name on the PATH. */

@@ -36,6 +36,12 @@ export interface Suite {
   /** A test; one that cannot run here is skipped and says why. */
   test(name: string, body: (context: TestContext) => Promise<void> | void): void;
   test(name: string, needs: Requirements, body: (context: TestContext) => Promise<void> | void): void;
+  /** Vitest's hook, for tests that can run here: where they cannot, there is nothing to prepare. */
+  beforeAll(body: () => Promise<void> | void, needs?: Requirements): void;
+  /** As {@link beforeAll}. */
+  afterAll(body: () => Promise<void> | void, needs?: Requirements): void;
+  /** As {@link beforeAll}. */
+  afterEach(body: () => Promise<void> | void, needs?: Requirements): void;
 }
 
 /**
@@ -70,6 +76,7 @@ export function openSuite(shared: Requirements = { root: true }): Suite {
     expect(leaks, "left on the host").toEqual([]);
   });
 
+  const isMet = (needs: Requirements = {}) => unmet({ ...shared, ...needs }) === undefined;
   const suite: Suite = {
     get directory() {
       return directory;
@@ -107,6 +114,15 @@ export function openSuite(shared: Requirements = { root: true }): Suite {
         }
         await run(context);
       });
+    },
+    beforeAll(body, needs) {
+      if (isMet(needs)) beforeAll(body);
+    },
+    afterAll(body, needs) {
+      if (isMet(needs)) afterAll(body);
+    },
+    afterEach(body, needs) {
+      if (isMet(needs)) afterEach(body);
     },
   };
   return suite;

@@ -142,11 +142,11 @@ describe.each(delegations)("in control groups delegated $what", ({ needs, open }
 describe("without delegated control groups", () => {
   let user: OrdinaryUser;
 
-  beforeAll(() => {
+  e2e.beforeAll(() => {
     user = new OrdinaryUser({ suite: e2e, uid: 61_237 });
   });
 
-  afterEach(async () => {
+  e2e.afterEach(async () => {
     await user.deleteContainers();
   });
 

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LinuxIDMapping, Mount } from "@runlet/spec";
-import { afterAll, beforeAll, describe, expect } from "vitest";
+import { describe, expect } from "vitest";
 import type { Bundle, Config } from "../harness/bundle.ts";
 import { openSuite } from "../harness/suite.ts";
 
@@ -36,13 +36,13 @@ function bundleWith(mount: Omit<Mount, "destination">, edit?: (config: Config, b
 
 let files: string;
 
-beforeAll(() => {
+e2e.beforeAll(() => {
   files = join(e2e.directory, "files");
   mkdirSync(files);
   execFileSync("mount", ["-t", "tmpfs", e2e.tag, files]);
 });
 
-afterAll(() => {
+e2e.afterAll(() => {
   execFileSync("umount", [files]);
 });
 
@@ -148,7 +148,7 @@ describe("a bind mount with the container's mappings", () => {
 describe("a tree of mounts", () => {
   let tree: string;
 
-  beforeAll(() => {
+  e2e.beforeAll(() => {
     tree = join(e2e.directory, "tree");
     mkdirSync(tree);
     for (const path of [tree, join(tree, "below")]) {
@@ -159,7 +159,7 @@ describe("a tree of mounts", () => {
     }
   });
 
-  afterAll(() => {
+  e2e.afterAll(() => {
     execFileSync("umount", ["--recursive", tree]);
   });
 

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect } from "vitest";
+import { describe, expect } from "vitest";
 import type { RuntimeName } from "../harness/command.ts";
 import { openSuite } from "../harness/suite.ts";
 
@@ -28,7 +28,7 @@ function bundleWith(mount: { type?: string; source: string; options: string[] })
 describe("[/mounts] attributes of the whole tree", () => {
   let source: string;
 
-  beforeAll(() => {
+  e2e.beforeAll(() => {
     source = hostDirectory("tree");
     execFileSync("mount", ["-t", "tmpfs", e2e.tag, source]);
     mkdirSync(join(source, "below"));
@@ -36,7 +36,7 @@ describe("[/mounts] attributes of the whole tree", () => {
     writeFileSync(join(source, "below/deep"), "");
   });
 
-  afterAll(() => {
+  e2e.afterAll(() => {
     execFileSync("umount", ["--recursive", source]);
   });
 

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect } from "vitest";
+import { describe, expect } from "vitest";
 import { capabilitySets } from "../harness/capability.ts";
 import { sleep } from "../harness/command.ts";
 import { Observation } from "../harness/observation.ts";
@@ -9,7 +9,7 @@ import { OrdinaryUser } from "../harness/ordinary-user.ts";
 import { cgroupLayout, type Requirements } from "../harness/requirements.ts";
 import { openSuite } from "../harness/suite.ts";
 
-const e2e = openSuite();
+const e2e = openSuite({ userNamespace: true });
 const { test } = e2e;
 const mountinfo = "read=/proc/self/mountinfo";
 const uidMap = "read=/proc/self/uid_map";
@@ -24,11 +24,11 @@ function mapOf(text: unknown): number[][] {
     .map((line) => line.trim().split(/\s+/).map(Number));
 }
 
-beforeAll(() => {
+e2e.beforeAll(() => {
   user = new OrdinaryUser({ suite: e2e });
 });
 
-afterEach(async () => {
+e2e.afterEach(async () => {
   await user.deleteContainers();
 });
 
@@ -225,7 +225,9 @@ describe("the life of an ordinary user's container", () => {
     expect(result.stderr).toContain("--root");
   });
 
-  test("cannot be seen from a user namespace's outside: another user may not trace or end it", async () => {
+  test("cannot be seen from a user namespace's outside: another user may not trace or end it", {
+    root: true,
+  }, async () => {
     const bundle = (await user.bundle()).probing("wait");
     const id = e2e.id();
     expect(await user.invoke(["run", "--detach", "--bundle", bundle.hostPath, id])).toMatchObject({ status: 0 });
@@ -310,16 +312,18 @@ describe("what does not hold for an ordinary user", () => {
 
   describe("[/mounts] of a host's file system with flags, which are locked in the user namespace", () => {
     let source: string;
+    const needs: Requirements = { root: true, runtime: ["runlet", "crun"] };
+    const runletNeeds: Requirements = { root: true, runtime: ["runlet"] };
 
-    beforeAll(() => {
+    e2e.beforeAll(() => {
       source = join(user.home, "locked");
       mkdirSync(source);
       execFileSync("mount", ["-t", "tmpfs", "-o", "nosuid,nodev,noexec,mode=777", e2e.tag, source]);
-    });
+    }, needs);
 
-    afterAll(() => {
+    e2e.afterAll(() => {
       execFileSync("umount", [source]);
-    });
+    }, needs);
 
     const bound = (...options: readonly string[]) =>
       user.bundle((config, made) => {
@@ -327,12 +331,12 @@ describe("what does not hold for an ordinary user", () => {
         config.mounts.push({ destination: "/data", type: "bind", source, options: ["bind", ...options] });
       });
 
-    test("keeps them, and adds those of the config", { runtime: ["runlet", "crun"] }, async () => {
+    test("keeps them, and adds those of the config", needs, async () => {
       const seen = await user.observe(await bound("ro"), mountinfo);
       expect(seen.mountAt("/data").options).toEqual(expect.arrayContaining(["ro", "nosuid", "nodev", "noexec"]));
     });
 
-    test("keeps them when it is mounted again, and those of its own too", { runtime: ["runlet"] }, async () => {
+    test("keeps them when it is mounted again, and those of its own too", runletNeeds, async () => {
       const bundle = await bound("nosymfollow");
       bundle.config.mounts.push({ destination: "/data", options: ["remount", "bind", "ro"] });
       const seen = await user.observe(bundle, mountinfo);
@@ -341,7 +345,7 @@ describe("what does not hold for an ordinary user", () => {
     });
 
     for (const option of ["suid", "dev", "exec"]) {
-      test(`refuses to take one off: ${option}`, { runtime: ["runlet"] }, async () => {
+      test(`refuses to take one off: ${option}`, runletNeeds, async () => {
         const result = await user.run((await bound(option)).probing(mountinfo));
         expect(result.status).toBe(1);
         expect(result.stdout).toBe("");
@@ -355,15 +359,16 @@ describe("what does not hold for an ordinary user", () => {
 describe("with ranges of /etc/subuid and /etc/subgid", () => {
   const first = 700_000;
   let owner: OrdinaryUser;
-  const needs: Requirements = { program: "newuidmap" };
+  // Whose ranges these are only root can say.
+  const needs: Requirements = { root: true, program: "newuidmap" };
 
-  beforeAll(() => {
+  e2e.beforeAll(() => {
     owner = new OrdinaryUser({ suite: e2e, subordinateIds: { first, count: 65_536 } });
-  });
+  }, needs);
 
-  afterEach(async () => {
+  e2e.afterEach(async () => {
     await owner.deleteContainers();
-  });
+  }, needs);
 
   const ranges = (hostID: number) => [
     { containerID: 0, hostID, size: 1 },

@@ -56,8 +56,10 @@ test("no execute bit, and one that is not the executor's", () => {
     hint: "give it execute permission: chmod +x",
   });
   const onlyOwner = (directory: string) => chmodSync(put(directory, "app", buildElf()), 0o700);
-  expect(diagnose(onlyOwner, { executor: { uid: 65534, gids: [65534] } })).toMatchObject({ reason: "not-executable" });
-  expect(diagnose(onlyOwner, { executor: { uid: process.geteuid?.() ?? 0, gids: [] } })).toBeUndefined();
+  const uid = process.geteuid?.() ?? 0;
+  const other = { uid: uid + 1, gids: [(process.getegid?.() ?? 0) + 1] };
+  expect(diagnose(onlyOwner, { executor: other })).toMatchObject({ reason: "not-executable" });
+  expect(diagnose(onlyOwner, { executor: { uid, gids: [] } })).toBeUndefined();
 });
 
 test("empty, and neither ELF nor script", () => {

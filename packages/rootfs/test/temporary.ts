@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -6,7 +7,11 @@ import { onTestFinished } from "vitest";
 /** A directory of the running test's own, removed when the test ends. */
 export function temporaryDirectory(): string {
   const hostPath = mkdtempSync(join(tmpdir(), "runlet-rootfs-"));
-  onTestFinished(() => rmSync(hostPath, { recursive: true, force: true }));
+  onTestFinished(() => {
+    // An ordinary user cannot empty a directory that an archive has made read-only.
+    execFileSync("chmod", ["--recursive", "u+rwX", hostPath]);
+    rmSync(hostPath, { recursive: true, force: true });
+  });
   return hostPath;
 }
 

@@ -118,7 +118,8 @@ describe.each(drivers)("%s", (driver) => {
 
 it("refuses a group that has processes, and one that is frozen", async () => {
   const cgroup = make("cgroupfs");
-  await startMember({ cgroup, script: "sleep 100" });
+  // One process at any time: a shell may start a command beside itself.
+  await startMember({ cgroup, script: "exec sleep 100" });
   const again = cgroupManager().cgroup({ id: "again", cgroupsPath: cgroup.path });
   const inUse = isV2 ? again : cgroupFromState(cgroup.toState());
   expect((await rejectionOf(inUse.create())).message).toContain("container's cgroup is not empty: 1 process(es) found");

@@ -60,8 +60,9 @@ describe("limits hold", () => {
     const name = await podman.runDetached(["--cpus=0.5", "--cpu-shares=512", "--cpuset-cpus=0"], "sleep", "1000");
     expect(await readLimit(podman, name, cpuQuota)).toMatch(isV2 ? /^50000 100000$/ : /^50000$/);
     expect(await readLimit(podman, name, { controller: "cpuset", v1: "cpuset.cpus", v2: "cpuset.cpus" })).toBe("0");
-    expect(await readLimit(podman, name, { controller: "cpu", v1: "cpu.shares", v2: "cpu.weight" })).toBe(
-      isV2 ? "20" : "512",
+    // The weight that stands for so many shares has been computed anew since runc 1.1.
+    expect(await readLimit(podman, name, { controller: "cpu", v1: "cpu.shares", v2: "cpu.weight" })).toMatch(
+      isV2 ? /^(20|59)$/ : /^512$/,
     );
     expect(await podman.exec(name, "grep", "Cpus_allowed_list", "/proc/self/status")).toMatch(/\t0$/);
     await podman.remove(name);

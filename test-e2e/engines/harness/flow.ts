@@ -40,7 +40,8 @@ export type DefineFlow<Engine> = (name: string, body: (engine: Engine) => Promis
  * that fails for a reason that the machine is known for, the flow is skipped and says so; where it fails for another one, it
  * fails. Then it runs with runlet, which must pass.
  *
- * With ENGINES_PEER=on-failure runlet comes first, and runc only where runlet failed: for a machine so slow that once is enough.
+ * With ENGINES_PEER=on-failure runlet comes first, and runc only where runlet failed: for a machine so slow that once is
+ * enough. ENGINES_FLOWS, a regular expression, leaves only flows whose names it matches.
  */
 export function openFlows<Engine>(options: FlowsOptions<Engine>): DefineFlow<Engine> {
   const isPeerFirst = process.env.ENGINES_PEER !== "on-failure";
@@ -74,7 +75,9 @@ export function openFlows<Engine>(options: FlowsOptions<Engine>): DefineFlow<Eng
     }
   }
 
+  const chosen = new RegExp(process.env.ENGINES_FLOWS ?? "");
   return (name, body, timeoutMs) => {
+    if (!chosen.test(name)) return;
     test(name, timeoutMs === undefined ? {} : { timeout: timeoutMs }, async (context) => {
       const skipFor = (reason: string) => {
         context.task.meta.skipReason = reason;

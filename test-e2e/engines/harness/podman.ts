@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { type Result, type RunningCommand, sleep } from "../../harness/command.ts";
 import type { Person } from "../../harness/person.ts";
 import type { MachineReason, Runtime } from "./flow.ts";
@@ -8,13 +9,15 @@ import { type CallOptions, Scene } from "./scene.ts";
 /** Name of the image that every flow runs. */
 export const image = "localhost/machine:latest";
 
+const isSystemdBooted = existsSync("/run/systemd/system");
+
 /** Without CAP_SYS_RESOURCE nobody can raise the limits as Podman would by itself. */
 const containersConf = `[containers]
 default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
 netns = "none"
 [engine]
 events_logger = "file"
-cgroup_manager = "cgroupfs"
+cgroup_manager = "${isSystemdBooted ? "systemd" : "cgroupfs"}"
 `;
 
 /** Opens a scene in which Podman has the image and runlet is installed. */
@@ -23,7 +26,7 @@ export async function openPodmanScene(): Promise<Scene> {
     name: "podman",
     lockPath: import.meta.filename,
     empty: ["/var/lib/containers"],
-    controlGroups: ["libpod_parent"],
+    controlGroups: isSystemdBooted ? ["machine.slice"] : ["libpod_parent"],
   });
   try {
     await installRunlet(scene, ["/usr/local/bin/runlet", "/opt/in-place/runc"]);
@@ -123,7 +126,7 @@ export class Podman {
 export const machineReasons: readonly MachineReason[] = [
   {
     evidence: /conmon was told of the kill/,
-    because: "conmon is not told of a kill for want of memory: the kernel's cgroup v1 gives no notice",
+    because: "Debian's conmon does not see a kill for want of memory, and Podman does not say so",
   },
   {
     evidence: /rootless containers with cgroup V1/,

@@ -183,7 +183,7 @@ async function copyBlob(request: CopyRequest, descriptor: Descriptor): Promise<v
 }
 
 /** @throws RunletError `ERR_RUNLET_ABORTED` */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
+function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true)
     throw new RunletError("ERR_RUNLET_ABORTED", "the transfer was aborted", { cause: signal.reason });
 }

@@ -15,7 +15,7 @@ import type { ManifestContent } from "./transfer.ts";
 /** Manifests, indexes and configurations of more bytes are refused before they are read. Registries have the same limit. */
 export const maxManifestBytes = 4 << 20;
 /** overlayfs takes 500 lower directories (OVL_MAX_STACK). */
-export const maxLayers = 500;
+const maxLayers = 500;
 
 /** What the bytes of a manifest are. */
 export type ParsedManifest =

@@ -149,7 +149,7 @@ export class BlobDirectory {
    * @returns digest and size.
    * @throws RunletError `ERR_RUNLET_STORE`; and what the content throws.
    */
-  async add(content: AsyncIterable<Uint8Array>): Promise<{ digest: Digest; size: number }> {
+  async add(content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<{ digest: Digest; size: number }> {
     // A name that no digest has, and that no two processes share.
     const { randomBytes } = await import("node:crypto");
     const path = join(this.#partialHostPath, `new-${randomBytes(16).toString("hex")}`);

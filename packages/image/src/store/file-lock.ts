@@ -20,7 +20,7 @@ const longestDelayMs = 100;
  *
  * @throws RunletError `ERR_RUNLET_LOCKED` after the time, `ERR_RUNLET_ABORTED`.
  */
-export async function waitForLock(fd: number, options: LockOptions): Promise<void> {
+async function waitForLock(fd: number, options: LockOptions): Promise<void> {
   const { mode = "exclusive", timeoutMs = Number.POSITIVE_INFINITY, signal, subject } = options;
   const deadline = Date.now() + timeoutMs;
   for (let delayMs = 1; !tryLock(fd, mode); delayMs = Math.min(delayMs * 2, longestDelayMs)) {

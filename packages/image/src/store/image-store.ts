@@ -148,7 +148,10 @@ export class ImageStore implements ImageSource, ImageTarget {
    *
    * @throws RunletError `ERR_RUNLET_STORE`; and what the content throws.
    */
-  async addBlob(options: { mediaType: string; content: AsyncIterable<Uint8Array> }): Promise<Descriptor> {
+  async addBlob(options: {
+    mediaType: string;
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  }): Promise<Descriptor> {
     using _lock = await this.#lock("shared");
     return { mediaType: options.mediaType, ...(await this.#blobs.add(options.content)) };
   }

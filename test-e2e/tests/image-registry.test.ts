@@ -13,8 +13,8 @@ const e2e = openSuite({ runtime: ["runlet"], program: "docker-registry" });
 const { test } = e2e;
 const user = { name: "jane", password: "s3cret:x" };
 
-/** No credentials of whoever runs the tests, and no server of a host's configuration. */
-const clean = { HOME: "/nonexistent", XDG_RUNTIME_DIR: "", DOCKER_CONFIG: "", REGISTRY_AUTH_FILE: "" };
+/** No credentials of whoever runs the tests. */
+const clean = { XDG_CONFIG_HOME: "", XDG_RUNTIME_DIR: "", DOCKER_CONFIG: "", REGISTRY_AUTH_FILE: "" };
 
 let open: Registry;
 let closed: Registry;
@@ -71,7 +71,7 @@ function openStore() {
   const hostPath = join(e2e.directory, `store-${stores++}`);
   const run = (command: string, args: readonly string[], env: Record<string, string> = {}): Promise<Result> =>
     e2e.runtime.invoke(["image", command, "--store", hostPath, ...args], {
-      env: { ...clean, ...env },
+      env: { ...clean, HOME: e2e.directory, ...env },
       timeoutMs: 60_000,
     });
   const succeed = async (command: string, ...args: string[]): Promise<string> => {
@@ -112,7 +112,7 @@ describe("pull", () => {
     gate.stopAfterBytes = 1_500_000;
     const name = `${gate.host}/demo/web:1`;
     const call = e2e.runtime.start(["image", "pull", "--store", store.hostPath, name], {
-      env: clean,
+      env: { ...clean, HOME: e2e.directory },
       timeoutMs: 60_000,
     });
     while (gate.passedBytes < gate.stopAfterBytes) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -264,7 +264,7 @@ describe("a registry with TLS and users", () => {
       1,
       expect.stringMatching(/self.signed certificate.*give the certificate authority/),
     ]);
-    const missing = await store.run("pull", ["--ca-file", "/nonexistent", destination()]);
+    const missing = await store.run("pull", ["--ca-file", "/proc/nonexistent", destination()]);
     expect([missing.status, missing.stderr]).toEqual([1, expect.stringContaining("cannot read the certificates")]);
   });
 });

@@ -190,6 +190,47 @@ describe("run --image", () => {
   });
 });
 
+describe("what a container of an image changed", () => {
+  test("is listed by image diff, and becomes an image by image commit: the same each time", async () => {
+    const id = e2e.id();
+    await observeImage(image, id, "write=/etc/new:1", "remove=/etc/motd");
+    const { stdout } = await e2e.runtime.succeed(["image", "diff", `container:${id}`]);
+    expect(stdout.split("\n")).toEqual(["C /etc", "D /etc/motd", "A /etc/new", ""]);
+    const digests = [];
+    for (const name of ["example.org/one:1", "example.org/two:1"]) {
+      const made = await e2e.runtime.succeed(["image", "commit", "--created", "2026-01-02T03:04:05Z", id, name]);
+      expect(made.stdout.trim()).toMatch(/^example\.org\/\w+:1@sha256:[0-9a-f]{64}$/);
+      digests.push(made.stdout.trim().split("@")[1]);
+    }
+    expect(digests[0]).toBe(digests[1]);
+    await e2e.runtime.succeed(["delete", id]);
+    const seen = await observeImage("example.org/one:1", "--rm", e2e.id(), "list=/etc");
+    expect(seen.of("list=/etc")).toEqual(["group", "new", "passwd"]);
+    const between = await e2e.runtime.succeed(["image", "diff", "--store", storePath, image, "example.org/one:1"]);
+    expect(between.stdout).toContain("D /etc/motd\nA /etc/new\n");
+  });
+
+  test("cannot be had of other containers, or at no time", async () => {
+    const id = e2e.id();
+    await e2e.runtime.succeed(["create", "--bundle", e2e.bundle().probing("wait").hostPath, id]);
+    const other = await e2e.runtime.invoke(["image", "commit", id, "example.org/x:1"]);
+    expect(`${other.status} ${other.stderr}`).toMatch(/^1 .*is no container of an image/);
+    const time = await e2e.runtime.invoke(["image", "commit", "--created", "yesterday", id]);
+    expect(`${time.status} ${time.stderr}`).toMatch(/^1 .*is no time/);
+    const alone = await e2e.runtime.invoke(["image", "diff", "--store", storePath, image]);
+    expect(`${alone.status} ${alone.stderr}`).toMatch(/^1 .*two images are compared/);
+    await e2e.runtime.succeed(["delete", "--force", id]);
+  });
+
+  test("that a crash has left is taken by image gc", async () => {
+    const store = await openTestStore(storePath);
+    mkdirSync(join(storePath, "instances", "half.0000000000"), { recursive: true });
+    await store.lease({ id: "instance-half.0000000000", layers: [], blobs: [] });
+    await e2e.runtime.succeed(["image", "gc", "--store", storePath]);
+    expect(containersFiles()).toEqual([]);
+  });
+});
+
 describe("run --image refuses", () => {
   const cases: readonly [string, readonly string[], string][] = [
     ["an image that is not there", ["--image", "example.org/no:1", "--pull", "never"], "there is no image"],

@@ -1,4 +1,5 @@
 import { type Command, type CommandGroup, defineCommand } from "./command.ts";
+import { imageCommitOptions, imageCommitPositionals } from "./options/commit.ts";
 import {
   imageCollectOptions,
   imageDiffOptions,
@@ -110,13 +111,23 @@ export const imageCommands: readonly Command[] = [
   }),
   defineCommand({
     name: "image diff",
-    summary: "list the files in which two images differ",
+    summary: "list the files in which images or containers differ",
     description: [
-      "A line for each file: A for added, C for changed, D for deleted. Both images are unpacked if they are not.",
+      "A line for each file: A for added, C for changed, D for deleted. Both images are unpacked if they are not. Of container:ID alone: what a container of an image has changed.",
     ],
     options: imageDiffOptions,
     positionals: imageDiffPositionals,
     load: () => import("./commands/image/diff.ts"),
+  }),
+  defineCommand({
+    name: "image commit",
+    summary: "make an image of what a container has changed",
+    description: [
+      "The new image has the layers of the container's image and one more. The container should be stopped or paused. The same changes make the same layer; with --created, the same image.",
+    ],
+    options: imageCommitOptions,
+    positionals: imageCommitPositionals,
+    load: () => import("./commands/image/commit.ts"),
   }),
   defineCommand({
     name: "image gc",

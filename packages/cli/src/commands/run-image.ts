@@ -8,6 +8,7 @@ import { checkConsoleUse } from "../console-request.ts";
 import { lazyImages } from "../images.ts";
 import type { runOptions, runPositionals } from "../options/run.ts";
 import { createRequest, openRuntime } from "../runtime.ts";
+import { startForServiceManager } from "../service-manager.ts";
 import { UsageError } from "../usage-error.ts";
 
 type RunInvocation = Invocation<typeof runOptions, typeof runPositionals>;
@@ -31,7 +32,8 @@ export async function runImage(invocation: RunInvocation, image: string): Promis
   if (options.detach) {
     const container = await runtime.create(positionals.id, request);
     try {
-      await container.start();
+      const { relayed } = await startForServiceManager(runtime, container, process.env);
+      await relayed;
     } catch (error) {
       await container.delete({ force: true });
       throw error;
@@ -41,6 +43,7 @@ export async function runImage(invocation: RunInvocation, image: string): Promis
   const { runInForeground } = await import("../foreground.ts");
   return await runInForeground({
     open: (signal) => runtime.create(positionals.id, { ...request, signal }),
+    start: (container) => startForServiceManager(runtime, container, process.env),
     hasTerminal: options.terminal,
     keep: !options.rm,
     isSubreaper: !options["no-subreaper"],

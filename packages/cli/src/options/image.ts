@@ -188,8 +188,8 @@ export const imageExportPositionals = {
 export const imageDiffOptions = { ...store, ...platform, ...json } as const satisfies OptionTable;
 
 export const imageDiffPositionals = {
-  from: { value: "FROM", summary: "an image of the store", count: "required" },
-  to: { value: "TO", summary: "the image to compare with it", count: "required" },
+  from: { value: "FROM|container:ID", summary: "an image of the store, or a container of one", count: "required" },
+  to: { value: "TO", summary: "the image to compare with it; none for a container", count: "optional" },
 } as const satisfies PositionalTable;
 
 export const imageTagsOptions = { ...registryOptions } as const satisfies OptionTable;

@@ -6,6 +6,11 @@ import type { imageCollectOptions } from "../../options/image.ts";
 export async function run({ options, print }: Invocation<typeof imageCollectOptions>): Promise<number> {
   const isDryRun = options["dry-run"];
   const store = await openStore(options);
+  if (!isDryRun) {
+    // What interrupted commands left of containers keeps layers that nobody needs.
+    const { removeOrphanedInstances } = await import("@runlet/image");
+    await removeOrphanedInstances(store);
+  }
   const result = await store.gc({ isDryRun });
   if (options.json) {
     print(JSON.stringify(result));

@@ -157,7 +157,7 @@ function mountPattern(operation: Mount): SyscallPattern {
     source.kind === "filesystem" ? "" : "statx",
     open,
     keepMode ? "(statx fchmodat)?" : "",
-    createTarget ? `(${openOrMake})?` : "",
+    createTarget ? `(${makePath})?` : "",
     copyUp ? copy : "",
     attach,
     propagationPattern(operation.propagation),

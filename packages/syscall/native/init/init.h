@@ -47,6 +47,8 @@ result open_in_root(struct init *init, const char *path, uint64_t flags, uint64_
 enum target_kind { TARGET_DIRECTORY, TARGET_FILE };
 /* Opens a mount target with O_PATH, making what is missing. `plain` refuses symbolic links. */
 result open_target(struct init *init, const char *path, enum target_kind kind, bool create, bool plain);
+/* Makes and opens a mount target that does not exist. */
+result make_target(struct init *init, const char *path, enum target_kind kind);
 /* Opens the directory of `path`, making what is missing; `*name` is its last component. */
 result open_parent(struct init *init, const char *path, const char **name);
 bool is_directory(int fd);

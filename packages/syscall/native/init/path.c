@@ -39,26 +39,37 @@ static const char *take_component(const char *path, char *component, size_t size
   return skip_slashes(path + length);
 }
 
-/* Makes the components that are missing below what exists. A component that exists is opened through the container's own
- * links; one that was made is opened without following any, so that a link that appears meanwhile is an error. */
-static result make_path(struct init *init, const char *path, enum target_kind last) {
-  char component[256], prefix[4096] = "";
-  const char *rest = skip_slashes(path);
-  int current CLEANUP_FD = (int)open_in_root(init, "/", O_PATH_ | O_DIRECTORY, 0);
+/* Opens the deepest directory on the way to `path` that exists, through the container's own links; `*rest` is what is
+ * missing below it. */
+static result open_existing(struct init *init, const char *path, const char **rest) {
+  char prefix[4096] = "/";
+  size_t length = text_length(path);
+  if (length + 2 > sizeof prefix) return -ENAMETOOLONG;
+  text_append(prefix, sizeof prefix, path);
+  for (;;) {
+    while (length > 0 && path[length - 1] == '/') length--;
+    while (length > 0 && path[length - 1] != '/') length--;
+    prefix[length + 1] = '\0';
+    *rest = path + length;
+    result fd = open_in_root(init, prefix, O_PATH_ | O_DIRECTORY, 0);
+    if (fd != -ENOENT || length == 0) return fd;
+  }
+}
+
+/* Makes what is missing of a path that does not exist. What was made is opened without following any link, so that one that
+ * appears meanwhile is an error. */
+result make_target(struct init *init, const char *path, enum target_kind kind) {
+  char component[256];
+  const char *rest = NULL;
+  int current CLEANUP_FD = (int)open_existing(init, path, &rest);
   if (current < 0) return current;
-  while (*rest != '\0') {
+  for (rest = skip_slashes(rest); *rest != '\0';) {
     rest = take_component(rest, component, sizeof component);
-    if (!rest || text_length(prefix) + text_length(component) + 2 > sizeof prefix) return -ENAMETOOLONG;
-    text_append(prefix, sizeof prefix, "/");
-    text_append(prefix, sizeof prefix, component);
-    bool is_last = *rest == '\0';
-    result next = open_in_root(init, prefix, O_PATH_ | (is_last ? 0 : O_DIRECTORY), 0);
-    if (next == -ENOENT) {
-      result made = is_last && last == TARGET_FILE ? KERNEL(mknodat, current, component, S_IFREG | 0644, 0)
-                                                   : KERNEL(mkdirat, current, component, 0755);
-      if (made < 0 && made != -EEXIST) return made;
-      next = open_below(current, component, O_PATH_ | O_NOFOLLOW, RESOLVE_NO_SYMLINKS_ | RESOLVE_NO_XDEV_);
-    }
+    if (!rest) return -ENAMETOOLONG;
+    result made = *rest == '\0' && kind == TARGET_FILE ? KERNEL(mknodat, current, component, S_IFREG | 0644, 0)
+                                                      : KERNEL(mkdirat, current, component, 0755);
+    if (made < 0 && made != -EEXIST) return made;
+    result next = open_below(current, component, O_PATH_ | O_NOFOLLOW, RESOLVE_NO_SYMLINKS_ | RESOLVE_NO_XDEV_);
     if (next < 0) return next;
     KERNEL(close, current);
     current = (int)next;
@@ -70,7 +81,7 @@ static result make_path(struct init *init, const char *path, enum target_kind la
 
 result open_target(struct init *init, const char *path, enum target_kind kind, bool create, bool plain) {
   result fd = open_in_root(init, path, O_PATH_, plain ? RESOLVE_NO_SYMLINKS_ : 0);
-  return fd == -ENOENT && create ? make_path(init, path, kind) : fd;
+  return fd == -ENOENT && create ? make_target(init, path, kind) : fd;
 }
 
 result open_parent(struct init *init, const char *path, const char **name) {
@@ -84,7 +95,7 @@ result open_parent(struct init *init, const char *path, const char **name) {
   memcpy(directory, path, slash);
   directory[slash ? slash : 1] = '\0';
   result fd = open_in_root(init, directory, O_PATH_ | O_DIRECTORY, 0);
-  if (fd == -ENOENT) fd = make_path(init, directory, TARGET_DIRECTORY);
+  if (fd == -ENOENT) fd = make_target(init, directory, TARGET_DIRECTORY);
   if (fd < 0) return fd;
   fd_close(&init->device_dir_fd);
   init->device_dir_fd = (int)fd;

@@ -2,12 +2,12 @@
 //
 //   node scripts/conformance.js [--check] [--complete] REPORT...
 //
-// REPORT is what `vitest run --project e2e --reporter=json --outputFile=REPORT` wrote. A test says which fields it observes
+// REPORT is what `vitest run --project e2e --reporter=json --outputFile=REPORT` wrote; several are of several kinds of machine. A test says which fields it observes
 // at the beginning of its title, or of the title of what it belongs to: `[/process/cwd]`, several one after the other, `*` for any key or index (or left out), `/**` for all that
 // lies below. --check writes nothing and fails when the table is another one; --complete fails when a field has no test. A
 // tag that names no field always fails.
 import { readFileSync, realpathSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -94,20 +94,35 @@ function isKnown(tag, fields) {
   return fields.some((field) => relate(field, pointer) !== "other");
 }
 
-/** The tests of reports: where, title without tags, tags, result. */
+/**
+ * The tests of reports: where, title without tags, tags, result. One that several reports have, of runs on several kinds of
+ * machine, has failed when it has failed on one, and is skipped when it is skipped on all.
+ */
 export function readTests(reports) {
-  return reports.flatMap(({ testResults }) =>
-    testResults.flatMap(({ name, assertionResults }) =>
-      assertionResults.map(({ title, status, ancestorTitles }) => ({
-        file: relative(join(root, "test-e2e", "tests"), name),
-        title: [...ancestorTitles, title]
-          .map((text) => text.replace(/^(?:\[\/[^\]]*\]\s*)+/, ""))
-          .filter(Boolean)
-          .join(" › "),
-        tags: [...ancestorTitles, title].flatMap(readTags),
-        result: status === "pending" || status === "skipped" || status === "todo" ? "skipped" : status,
-      })),
-    ),
+  const byName = new Map();
+  for (const test of reports.flatMap(testsOf)) {
+    const name = `${test.file}: ${test.title}`;
+    const known = byName.get(name);
+    if (known === undefined || results.indexOf(test.result) > results.indexOf(known.result)) byName.set(name, test);
+  }
+  return [...byName.values()];
+}
+
+/** What counts more stands behind. */
+const results = ["skipped", "passed", "failed"];
+
+function testsOf({ testResults }) {
+  return testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.map(({ title, status, ancestorTitles }) => ({
+      // Wherever the repository lay on that machine.
+      file: name.split("/test-e2e/tests/").at(-1),
+      title: [...ancestorTitles, title]
+        .map((text) => text.replace(/^(?:\[\/[^\]]*\]\s*)+/, ""))
+        .filter(Boolean)
+        .join(" › "),
+      tags: [...ancestorTitles, title].flatMap(readTags),
+      result: status === "pending" || status === "skipped" || status === "todo" ? "skipped" : status,
+    })),
   );
 }
 

@@ -70,3 +70,20 @@ test("the table has each field's tests, those without one, and tags that name no
   expect(missing).toEqual(["/b"]);
   expect(unknown).toEqual(["/typo"]);
 });
+
+test("of a test that several machines have run, what counts most is said", () => {
+  const report = (...statuses: string[]) => ({
+    testResults: [
+      {
+        name: join(import.meta.dirname, "../test-e2e/tests/x.test.ts"),
+        assertionResults: statuses.map((status, index) => ({ title: `[/a] ${index}`, status, ancestorTitles: [] })),
+      },
+    ],
+  });
+  const reports = [report("skipped", "passed", "skipped"), report("passed", "failed", "skipped")];
+  expect((readTests(reports) as { result: string }[]).map(({ result }) => result)).toEqual([
+    "passed",
+    "failed",
+    "skipped",
+  ]);
+});

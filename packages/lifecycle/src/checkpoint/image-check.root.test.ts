@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Operation, Plan } from "@runlet/plan";
-import type { Spec } from "@runlet/spec";
+import type { Process, Spec } from "@runlet/spec";
 import { describe, expect, it } from "vitest";
 import { type ImageParts, soundParts, temporaryDirectory, writeImage } from "../../test/criu-image.ts";
 import { checkImages, type ImageExpectations } from "./image-check.ts";
@@ -244,9 +244,9 @@ describe("privileges", () => {
     expect(() => check((parts) => credentials(parts, { groups: [27] }))).toThrow("of another user than config.json's");
   });
 
-  const specWith = (process: object): Spec => ({
+  const specWith = (process: Partial<Process>): Spec => ({
     ...expectations().spec,
-    process: { ...expectations().spec.process, cwd: "/", ...process },
+    process: { cwd: "/", user: { uid: 0, gid: 0 }, ...process },
   });
 
   it("a process that may gain privileges is refused, where CRIU says so", () => {

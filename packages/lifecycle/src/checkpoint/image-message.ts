@@ -108,11 +108,11 @@ const cgroupPropertyFields = {
   value: { number: 2, type: "string" },
 } as const satisfies Schema;
 
-interface CgroupDirectoryFields extends Schema {
+type CgroupDirectoryFields = {
   readonly name: { readonly number: 1; readonly type: "string" };
   readonly children: { readonly number: 2; readonly type: () => CgroupDirectoryFields; readonly repeated: true };
   readonly properties: { readonly number: 3; readonly type: typeof cgroupPropertyFields; readonly repeated: true };
-}
+};
 
 const cgroupDirectoryFields: CgroupDirectoryFields = {
   name: { number: 1, type: "string" },

@@ -1,0 +1,248 @@
+import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { defaultSpec, type Spec } from "@runlet/spec";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { soundParts, temporaryDirectory, writeImage } from "../../test/criu-image.ts";
+import { type FakeCriu, makeFakeCriu } from "../../test/fake-criu.ts";
+import type { Container } from "../container.ts";
+import { Runtime } from "../runtime.ts";
+import { type CriuResponse, requestTypes } from "./criu-message.ts";
+
+const { DUMP, RESTORE, PRE_DUMP, NOTIFY, FEATURE_CHECK, VERSION } = requestTypes;
+const version = (major: number, minor: number): CriuResponse => ({
+  type: VERSION,
+  success: true,
+  version: { major, minor, sublevel: 1 },
+});
+const notification = (script: string): CriuResponse => ({ type: NOTIFY, success: true, notify: { script, pid: 0 } });
+const busyboxHostPath = "/bin/busybox";
+
+/** A CRIU that saves everything. */
+function willingCriu(answers: Readonly<Record<number, readonly CriuResponse[]>> = {}): FakeCriu {
+  return makeFakeCriu({
+    [VERSION]: [version(3, 17)],
+    [FEATURE_CHECK]: [{ type: FEATURE_CHECK, success: true, features: { memTrack: true, lazyPages: true } }],
+    [DUMP]: [
+      notification("pre-dump"),
+      notification("network-lock"),
+      notification("post-dump"),
+      { type: DUMP, success: true },
+    ],
+    [PRE_DUMP]: [{ type: PRE_DUMP, success: true }],
+    ...answers,
+  });
+}
+
+interface Box {
+  readonly runtime: Runtime;
+  readonly container: Container;
+  readonly bundle: string;
+  readonly directory: string;
+}
+
+/** A bundle of a program that sleeps. */
+function makeBundle(edit: (spec: Spec) => void = () => {}): Pick<Box, "runtime" | "bundle" | "directory"> {
+  const directory = temporaryDirectory();
+  const bundle = join(directory, "bundle");
+  mkdirSync(join(bundle, "rootfs"), { recursive: true });
+  copyFileSync(busyboxHostPath, join(bundle, "rootfs/busybox"));
+  const spec = structuredClone(defaultSpec()) as Spec & { process: { terminal: boolean; args: string[] } };
+  spec.process.terminal = false;
+  spec.process.args = ["/busybox", "sleep", "1000"];
+  edit(spec);
+  writeFileSync(join(bundle, "config.json"), JSON.stringify(spec));
+  return { runtime: new Runtime({ root: join(directory, "state") }), bundle, directory };
+}
+
+async function startBox(edit?: (spec: Spec) => void): Promise<Box> {
+  const box = makeBundle(edit);
+  const container = await box.runtime.create("box", { bundle: box.bundle, stdio: "pipe" });
+  onTestFinished(() => container[Symbol.asyncDispose]());
+  await container.start();
+  return { ...box, container };
+}
+
+describe("a checkpoint", () => {
+  it("asks CRIU for what the container is, and leaves nothing of it", async () => {
+    const { container, runtime, directory } = await startBox(({ mounts }) => {
+      mounts?.push({ destination: "/inside", type: "bind", source: "/usr", options: ["bind", "ro"] });
+    });
+    const criu = willingCriu();
+    const { pid } = container;
+    await container.checkpoint({ imagePath: join(directory, "images"), criuPath: criu.hostPath, tcpEstablished: true });
+    const [asked, request] = criu.requests();
+    expect(asked).toEqual({ type: VERSION });
+    expect(request).toMatchObject({
+      type: DUMP,
+      opts: {
+        ...{ pid, root: join(directory, "bundle/rootfs"), logFile: "dump.log", logLevel: 4, manageCgroupsMode: 6 },
+        ...{ notifyScripts: true, orphanPtsMaster: true, tcpEstablished: true, leaveRunning: false, shellJob: false },
+      },
+    });
+    expect(request?.opts?.extMnt).toContainEqual({ key: "/inside", val: "/inside" });
+    expect(request?.opts?.extMnt).toContainEqual({ key: "/proc/keys", val: "/dev/null" });
+    expect(request?.opts?.freezeCgroup).toMatch(/^\/sys\/fs\/cgroup\/.*box/);
+    const replies = criu.requests().slice(2);
+    expect(replies).toEqual(Array.from({ length: 3 }, () => ({ type: NOTIFY, notifySuccess: true })));
+    expect(criu.lastCall().args).toEqual(["swrk", "3"]);
+    expect(Object.keys(criu.lastCall().env)).toEqual(["PATH"]);
+    const links = JSON.parse(readFileSync(join(directory, "images/descriptors.json"), "utf8"));
+    expect(links).toEqual(Array.from({ length: 3 }, () => expect.stringMatching(/^pipe:\[\d+\]$/)));
+    expect(await runtime.list()).toEqual([]);
+  });
+
+  it("leaves the container running when it is told to, or when only the memory is saved", async () => {
+    const { container, directory } = await startBox();
+    const criu = willingCriu();
+    const imagePath = join(directory, "images");
+    await container.checkpoint({ imagePath, criuPath: criu.hostPath, leaveRunning: true });
+    await container.checkpoint({ imagePath, criuPath: criu.hostPath, preDump: true, parentPath: "../earlier" });
+    expect((await container.state()).status).toBe("running");
+    const types = criu.requests().map(({ type }) => type);
+    expect(types.filter((type) => type !== NOTIFY)).toEqual([VERSION, DUMP, VERSION, FEATURE_CHECK, PRE_DUMP]);
+    expect(criu.requests().at(-1)).toMatchObject({ opts: { parentImg: "../earlier", trackMem: true } });
+  });
+
+  it("that CRIU refuses is explained from its log, and the container goes on", async () => {
+    const { container, directory } = await startBox();
+    const criu = willingCriu({ [DUMP]: [{ type: DUMP, success: false, crErrno: 16 }] });
+    const workPath = join(directory, "work");
+    const error = await container
+      .checkpoint({ imagePath: join(directory, "images"), workPath, criuPath: criu.hostPath })
+      .catch((e) => e);
+    expect(error).toMatchObject({ code: "ERR_RUNLET_CHECKPOINT", message: 'cannot save container box: "error 16"' });
+    expect(error.hint).toContain(join(workPath, "dump.log"));
+    expect((await container.state()).status).toBe("running");
+  });
+
+  it.each([
+    [{}, "CRIU ended without an answer: exit status 3"],
+    [{ [VERSION]: [version(3, 14)] }, "CRIU 3.14 is too old, 3.15 or newer is needed"],
+    [
+      { [VERSION]: [version(3, 17)], [FEATURE_CHECK]: [{ type: FEATURE_CHECK, success: true, features: {} }] },
+      "CRIU cannot track changes of memory",
+    ],
+  ])("with a CRIU that cannot do it is refused", async (answers, message) => {
+    const { container, directory } = await startBox();
+    const { hostPath: criuPath } = makeFakeCriu(answers);
+    await expect(
+      container.checkpoint({ imagePath: join(directory, "images"), criuPath, preDump: true }),
+    ).rejects.toThrow(message);
+    expect((await container.state()).status).toBe("running");
+  });
+
+  it("without a CRIU is refused with what to install", async () => {
+    const { container, directory } = await startBox();
+    const { PATH } = process.env;
+    process.env.PATH = directory;
+    const error = await container.checkpoint({ imagePath: join(directory, "images") }).catch((e) => e);
+    process.env.PATH = PATH;
+    expect(error).toMatchObject({
+      code: "ERR_RUNLET_CHECKPOINT",
+      message: expect.stringContaining("is not installed"),
+    });
+    expect(error.hint).toContain("install criu");
+  });
+
+  it("of a mount whose name CRIU would take apart is refused (CVE-2026-119101)", async () => {
+    const { container, directory } = await startBox(({ mounts }) => {
+      mounts?.push({ destination: "/x]:/etc", type: "bind", source: "/usr", options: ["bind"] });
+    });
+    const { hostPath: criuPath } = willingCriu();
+    const error = await container.checkpoint({ imagePath: join(directory, "images"), criuPath }).catch((e) => e);
+    expect(error).toMatchObject({ code: "ERR_RUNLET_CHECKPOINT", pointer: expect.stringMatching(/^\/mounts\/\d+$/) });
+  });
+
+  it("with a parent image somewhere else is refused", async () => {
+    const { container, directory } = await startBox();
+    const options = { imagePath: join(directory, "images"), parentPath: "/etc" };
+    await expect(container.checkpoint(options)).rejects.toThrow("does not lead beside the image");
+  });
+
+  it("reads further options for CRIU from the annotation's file only where that is allowed", async () => {
+    const { bundle, directory } = makeBundle((spec) => {
+      Object.assign(spec, { annotations: { "org.criu.config": "/somewhere/criu.conf" } });
+    });
+    const asked: (string | undefined)[] = [];
+    for (const allowedAnnotations of [[], ["org.criu.config"]]) {
+      const criu = willingCriu();
+      const runtime = new Runtime({ root: join(directory, "state"), allowedAnnotations });
+      const container = await runtime.create("box", { bundle, stdio: "pipe" });
+      onTestFinished(() => container[Symbol.asyncDispose]());
+      await container.start();
+      await container.checkpoint({ imagePath: join(directory, "images"), criuPath: criu.hostPath });
+      asked.push(criu.requests()[1]?.opts?.configFile);
+    }
+    expect(asked).toEqual([undefined, "/somewhere/criu.conf"]);
+  });
+});
+
+describe("a restore", () => {
+  it("of an image that is not the config's is refused before CRIU is asked, and leaves nothing", async () => {
+    const { runtime, bundle, directory } = makeBundle();
+    const imagePath = join(directory, "images");
+    writeImage(imagePath, soundParts());
+    const criu = willingCriu({ [RESTORE]: [{ type: RESTORE, success: true }] });
+    const error = await runtime
+      .restore("back", { bundle, imagePath, criuPath: criu.hostPath, stdio: "null" })
+      .catch((e) => e);
+    expect(error).toMatchObject({
+      code: "ERR_RUNLET_CHECKPOINT",
+      message: expect.stringMatching(/-1\d?\.img" /),
+    });
+    expect(criu.requests().map(({ type }) => type)).toEqual([VERSION]);
+    expect(await runtime.list()).toEqual([]);
+    expect(existsSync(join(directory, "state/back"))).toBe(false);
+  });
+
+  it("to an id that is in use is refused, and that container is left alone", async () => {
+    const { runtime, bundle, directory, container } = await startBox();
+    const imagePath = join(directory, "images");
+    writeImage(imagePath, soundParts());
+    const { hostPath: criuPath } = willingCriu();
+    await expect(runtime.restore("box", { bundle, imagePath, criuPath })).rejects.toMatchObject({
+      code: "ERR_RUNLET_EXISTS",
+    });
+    expect((await container.state()).status).toBe("running");
+  });
+
+  it.each<[string, (at: string) => void]>([
+    ["that are incomplete", (at) => writeFileSync(join(at, "descriptors.json"), "{")],
+    ["with a link among them", (at) => symlinkSync("/etc/passwd", join(at, "pages-1.img"))],
+  ])("from images %s is refused", async (_, change) => {
+    const { runtime, bundle, directory } = makeBundle();
+    const imagePath = join(directory, "images");
+    writeImage(imagePath, soundParts());
+    change(imagePath);
+    const { hostPath: criuPath } = willingCriu();
+    await expect(runtime.restore("back", { bundle, imagePath, criuPath })).rejects.toMatchObject({
+      code: "ERR_RUNLET_CHECKPOINT",
+    });
+  });
+
+  it("with a profile needs a CRIU that can put it in the place of the image's", async () => {
+    const { runtime, bundle, directory } = makeBundle();
+    const imagePath = join(directory, "images");
+    writeImage(imagePath, soundParts());
+    const { hostPath: criuPath } = makeFakeCriu({ [VERSION]: [version(3, 15)] });
+    await expect(runtime.restore("back", { bundle, imagePath, criuPath, lsmProfile: "apparmor:x" })).rejects.toThrow(
+      "--lsm-profile: CRIU 3.15 is too old, 3.16",
+    );
+  });
+
+  it("of a container without a mount namespace of its own is refused", async () => {
+    const { runtime, bundle, directory } = makeBundle(({ linux }) => {
+      Object.assign(linux ?? {}, { namespaces: [{ type: "pid" }], maskedPaths: [], readonlyPaths: [] });
+    });
+    const config = JSON.parse(readFileSync(join(bundle, "config.json"), "utf8"));
+    writeFileSync(
+      join(bundle, "config.json"),
+      JSON.stringify({ ...config, mounts: [], hostname: undefined, root: { path: "rootfs" } }),
+    );
+    const { hostPath: criuPath } = willingCriu();
+    await expect(runtime.restore("back", { bundle, imagePath: directory, criuPath })).rejects.toMatchObject({
+      code: "ERR_RUNLET_CHECKPOINT",
+      pointer: "/linux/namespaces",
+    });
+  });
+});

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
@@ -169,6 +170,18 @@ describe("run", () => {
     const result = await call.ended;
     expect(new Observation(result.stdout).of("trapped")).toBe(10);
     expect(result.status).toBe(4);
+  });
+
+  test("forwards the signals that JavaScript engines do not hand over", { runtime: ["runlet", "runc"] }, async () => {
+    for (const number of [16, 34, 64]) {
+      const bundle = e2e.bundle().probing(`trap=${number}`, "exit=4");
+      const call = e2e.runtime.start(["run", "--bundle", bundle.hostPath, e2e.id()]);
+      await call.waitForOutput("ready");
+      execFileSync("kill", [`-${number}`, String(call.child.pid)]);
+      const result = await call.ended;
+      expect(new Observation(result.stdout).of("trapped")).toBe(number);
+      expect(result.status).toBe(4);
+    }
   });
 
   test("--keep leaves a stopped container", { runtime: ["runlet", "runc"] }, async () => {

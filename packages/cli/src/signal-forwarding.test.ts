@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { catchSignals } from "./signal-forwarding.ts";
 
@@ -20,6 +22,20 @@ describe("catchSignals", () => {
     await raise("SIGTSTP");
     expect(delivered).toEqual(["SIGUSR2", "SIGALRM", "SIGTERM", "SIGTSTP"]);
     expect(signals.abortSignal.aborted).toBe(false);
+  });
+
+  it("hands over signals of real time, which engines do not, as often as they come", async () => {
+    const delivered: string[] = [];
+    {
+      using signals = catchSignals();
+      signals.forwardTo((signal) => delivered.push(signal));
+      for (const number of [16, 34, 40, 40, 64]) execFileSync("kill", [`-${number}`, String(process.pid)]);
+      while (delivered.length < 5) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(delivered).toEqual(["SIGSTKFLT", "SIGRTMIN+0", "SIGRTMIN+6", "SIGRTMIN+6", "SIGRTMIN+30"]);
+    const status = readFileSync("/proc/self/status", "utf8");
+    const caught = BigInt(`0x${/^SigCgt:\t([0-9a-f]+)$/m.exec(status)?.[1]}`);
+    for (const number of [34n, 40n, 64n]) expect(caught & (1n << (number - 1n))).toBe(0n);
   });
 
   it("aborts when the end is asked for before there is a container, and remembers by which signal", async () => {

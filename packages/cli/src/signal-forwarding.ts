@@ -1,3 +1,5 @@
+import { signalName } from "@runlet/lifecycle";
+import { catchNativeSignals } from "@runlet/syscall";
 import { signalNames } from "./signal-names.ts";
 
 /**
@@ -18,6 +20,16 @@ const ownSignals: ReadonlySet<string> = new Set([
   "SIGTTOU",
 ]);
 
+const SIGSTKFLT = 16;
+const SIGRTMIN = 34;
+const SIGRTMAX = 64;
+
+/** Signals that not both of Node and Bun hand over. Bun needs SIGPWR, the other one, for itself. */
+const nativeSignals: readonly number[] = [
+  SIGSTKFLT,
+  ...Array.from({ length: SIGRTMAX - SIGRTMIN + 1 }, (_, index) => SIGRTMIN + index),
+];
+
 /** By which a person or a supervisor asks for the end. */
 const endSignals: ReadonlySet<string> = new Set(["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"]);
 
@@ -26,9 +38,9 @@ export interface SignalForwarding extends Disposable {
   /** Fires when the end is asked for before there is a container to pass that on to. */
   readonly abortSignal: AbortSignal;
   /** The signal that fired it. */
-  readonly abortedBy: NodeJS.Signals | undefined;
+  readonly abortedBy: string | undefined;
   /** Hands over the signals that came so far, and from then on each as it comes. */
-  forwardTo(deliver: (signal: NodeJS.Signals) => void): void;
+  forwardTo(deliver: (signal: string) => void): void;
 }
 
 /**
@@ -37,17 +49,20 @@ export interface SignalForwarding extends Disposable {
  */
 export function catchSignals(): SignalForwarding {
   const abort = new AbortController();
-  const waiting: NodeJS.Signals[] = [];
-  let abortedBy: NodeJS.Signals | undefined;
-  let deliver: ((signal: NodeJS.Signals) => void) | undefined;
-  const onSignal = (signal: NodeJS.Signals) => {
+  const waiting: string[] = [];
+  let abortedBy: string | undefined;
+  let deliver: ((signal: string) => void) | undefined;
+  const onSignal = (signal: string) => {
     if (deliver !== undefined) deliver(signal);
     else if (endSignals.has(signal)) {
       abortedBy ??= signal;
       abort.abort();
     } else waiting.push(signal);
   };
-  const names = signalNames.filter((name): name is NodeJS.Signals => !ownSignals.has(name));
+  const native = catchNativeSignals(nativeSignals, (number) => onSignal(signalName(number)));
+  const names = signalNames.filter(
+    (name): name is NodeJS.Signals => !ownSignals.has(name) && name !== signalName(SIGSTKFLT),
+  );
   for (const name of names) process.on(name, onSignal);
   return {
     abortSignal: abort.signal,
@@ -59,6 +74,7 @@ export function catchSignals(): SignalForwarding {
       for (const signal of waiting.splice(0)) to(signal);
     },
     [Symbol.dispose]: () => {
+      native[Symbol.dispose]();
       for (const name of names) process.off(name, onSignal);
     },
   };

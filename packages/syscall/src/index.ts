@@ -39,6 +39,7 @@ export {
   waitAnyChild,
   waitPidfd,
 } from "./process.ts";
+export { catchNativeSignals } from "./signal.ts";
 export {
   acceptUnix,
   connectUnix,

@@ -153,5 +153,6 @@ NAPI_MODULE_INIT() {
   add_exports(env, exports, bpf_exports);
   add_exports(env, exports, systemd_exports);
   add_exports(env, exports, netlink_exports);
+  add_exports(env, exports, signal_exports);
   return exports;
 }

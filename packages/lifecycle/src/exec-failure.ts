@@ -1,5 +1,4 @@
 import { errnoMessage, isRunletError, RunletError, SyscallError } from "@runlet/errors";
-import { diagnoseExecutable, RootDirectory } from "@runlet/rootfs";
 import type { Process } from "@runlet/spec";
 import type { Report } from "./message.ts";
 
@@ -8,7 +7,9 @@ import type { Report } from "./message.ts";
  *
  * @param rootFd - the container's root directory; closed here.
  */
-export function explainExec(process: Process | undefined, report: Report, rootFd: number): RunletError {
+export async function explainExec(process: Process | undefined, report: Report, rootFd: number): Promise<RunletError> {
+  // Only who fails needs it.
+  const { diagnoseExecutable, RootDirectory } = await import("@runlet/rootfs");
   const root = new RootDirectory(rootFd);
   try {
     const { cwd = "/", user } = process ?? {};

@@ -194,10 +194,10 @@ function openCgroup({ record, cgroup, options }: ExecRequest): (CgroupDescriptor
   throw new RunletError("ERR_RUNLET_USAGE", `bad sub cgroup path: container ${record.id} has no control group`);
 }
 
-function explainFailure(plan: Plan, process: Process, report: Report): RunletError {
+async function explainFailure(plan: Plan, process: Process, report: Report): Promise<RunletError> {
   const [rootFd, ...others] = report.fds;
   for (const fd of others) closeSync(fd);
-  if (report.call === "execve" && rootFd !== undefined) return explainExec(process, report, rootFd);
+  if (report.call === "execve" && rootFd !== undefined) return await explainExec(process, report, rootFd);
   if (rootFd !== undefined) closeSync(rootFd);
   return failureInPlan(plan, report, { isExec: true });
 }

@@ -49,7 +49,7 @@ export interface HelperWork {
   /** Takes the descriptors of a seccomp listener. */
   passListener(fds: readonly number[]): void;
   /** The error for a failed operation; takes the report's descriptors. */
-  explainFailure(report: Report): RunletError;
+  explainFailure(report: Report): RunletError | Promise<RunletError>;
 }
 
 const SIGKILL = 9;
@@ -187,7 +187,7 @@ export class HelperDriver implements AsyncDisposable {
   async #handle(report: Report): Promise<boolean> {
     switch (report.kind) {
       case "failed":
-        throw this.#work.explainFailure(report);
+        throw await this.#work.explainFailure(report);
       case "pause":
         await this.#pause(report.index);
         return false;

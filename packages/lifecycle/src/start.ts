@@ -53,12 +53,12 @@ export async function startProcess(connectionFd: number, record: StateRecord, st
     const report = decodeReport(message);
     // The end of the connection: execve(2) closed it.
     if (report === null) return;
-    if (report.kind === "failed") throw explainFailure(record, report);
+    if (report.kind === "failed") throw await explainFailure(record, report);
     if (report.kind === "listener") passListener({ spec: record.config, state, fds: report.fds });
   }
 }
 
-function explainFailure(record: StateRecord, report: Report): RunletError {
+async function explainFailure(record: StateRecord, report: Report): Promise<RunletError> {
   const { firstIndex, operations } = record.startOperations;
   const recorded: RecordedOperation = operations[report.index - firstIndex] ?? { op: "exec", from: "", subject: "" };
   const [rootFd, ...otherFds] = report.fds;
@@ -67,5 +67,5 @@ function explainFailure(record: StateRecord, report: Report): RunletError {
     if (rootFd !== undefined) closeSync(rootFd);
     return failureOf(recorded, report);
   }
-  return explainExec(record.config.process, report, rootFd);
+  return await explainExec(record.config.process, report, rootFd);
 }

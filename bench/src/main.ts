@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { type Case, cases, findContestants, type Sizes } from "./contestant.ts";
 import { checkTargets, type Entry, formatTable, median } from "./report.ts";
 import { makeScene } from "./scene.ts";
+import { compareUnpacking, formatUnpacking, type UnpackEntry } from "./unpack.ts";
 
 const { values } = parseArgs({
   options: {
@@ -108,11 +109,26 @@ async function compare(): Promise<void> {
     rmSync(scene.directory, { recursive: true, force: true });
   }
 
+  const unpacking = values.case === undefined ? await unpack(say) : undefined;
   const checks = checkTargets(entries);
-  if (values.json) console.log(JSON.stringify({ sizes, entries, targets: checks, absent }, null, 2));
+  if (values.json) console.log(JSON.stringify({ sizes, entries, unpacking, targets: checks, absent }, null, 2));
   say(formatTable(entries, sizes));
+  if (unpacking !== undefined) say(`\n${formatUnpacking(unpacking)}`);
   say(["", "Targets", ...checks.map(({ line }) => `  ${line}`)].join("\n"));
   if (values.assert && checks.some(({ met }) => met !== true)) process.exitCode = 1;
+}
+
+/** The case `unpack`, which is no container's: an archive becomes files. */
+async function unpack(say: (text: string) => void): Promise<UnpackEntry[]> {
+  const rounds = values.quick ? 3 : Math.max(3, Math.round(Number(values.rounds) / 6));
+  const { entries, absent } = await compareUnpacking({ rounds, isQuick: values.quick, only: values.only });
+  for (const reason of absent) say(`Not measured: ${reason}.`);
+  return entries;
+}
+
+async function compareOnlyUnpacking(): Promise<void> {
+  const entries = await unpack(values.json ? () => undefined : (text) => console.log(text));
+  console.log(values.json ? JSON.stringify({ unpacking: entries }, null, 2) : formatUnpacking(entries));
 }
 
 if (values.help)
@@ -120,4 +136,5 @@ if (values.help)
 else if (process.getuid?.() !== 0) {
   console.error("bench: the peers and the bare program need root");
   process.exitCode = 1;
-} else if (!measureInside()) await compare();
+} else if (values.case === "unpack") await compareOnlyUnpacking();
+else if (!measureInside()) await compare();

@@ -173,7 +173,8 @@ describe("run", () => {
   });
 
   test("forwards the signals that JavaScript engines do not hand over", { runtime: ["runlet", "runc"] }, async () => {
-    for (const number of [16, 34, 64]) {
+    // Not 34 in runc: Go keeps it from programs.
+    for (const number of [16, e2e.runtime.name === "runc" ? 35 : 34, 64]) {
       const bundle = e2e.bundle().probing(`trap=${number}`, "exit=4");
       const call = e2e.runtime.start(["run", "--bundle", bundle.hostPath, e2e.id()]);
       await call.waitForOutput("ready");

@@ -25,14 +25,18 @@ struct control_header {
 #define MSG_NOSIGNAL_ 0x4000
 #define MSG_CMSG_CLOEXEC_ 0x40000000
 
+/* The most that one message can carry (SCM_MAX_FD of the kernel). */
+#define MAX_PASSED_FDS 253
+
 struct control {
   struct control_header header;
-  int fds[2];
+  int fds[MAX_PASSED_FDS];
 };
 
 result message_send(int socket, const struct message *message, int fd, int other_fd) {
   struct io_vector vector = {(void *)message, sizeof *message - sizeof message->text + text_length(message->text) + 1};
-  struct control control = {.header = {.level = SOL_SOCKET_, .type = SCM_RIGHTS_}};
+  struct control control;
+  control.header = (struct control_header){.level = SOL_SOCKET_, .type = SCM_RIGHTS_};
   size_t count = 0;
   if (fd >= 0) control.fds[count++] = fd;
   if (other_fd >= 0) control.fds[count++] = other_fd;
@@ -40,34 +44,36 @@ result message_send(int socket, const struct message *message, int fd, int other
   if (count > 0) {
     control.header.length = sizeof control.header + count * sizeof(int);
     header.control = &control;
-    header.control_length = sizeof control;
+    header.control_length = sizeof control.header + 2 * sizeof(int);
   }
   return KERNEL(sendmsg, socket, &header, MSG_NOSIGNAL_);
 }
 
-/* The most that one message can carry (SCM_MAX_FD of the kernel). */
-#define MAX_PASSED_FDS 253
+/* Receives one message of numbers; `*count` of the control's descriptors are ours then. -ECONNRESET when the other side is
+ * gone. */
+static result receive_words(int socket, uint32_t words[2], struct control *control, size_t *count) {
+  struct io_vector vector = {words, 2 * sizeof *words};
+  struct message_header header = {
+      .vectors = &vector, .vector_count = 1, .control = control, .control_length = sizeof *control};
+  *count = 0;
+  result got;
+  do got = KERNEL(recvmsg, socket, &header, MSG_CMSG_CLOEXEC_);
+  while (got == -EINTR);
+  if (got < 0) return got;
+  if (header.control_length > sizeof control->header && control->header.type == SCM_RIGHTS_)
+    *count = (control->header.length - sizeof control->header) / sizeof(int);
+  return got < (result)sizeof *words ? -ECONNRESET : 0;
+}
 
 result message_await_plan(int socket, int first) {
-  struct {
-    struct control_header header;
-    int fds[MAX_PASSED_FDS];
-  } control;
   for (uint32_t taken = 0, wanted = 1; taken < wanted;) {
     uint32_t words[2] = {0};
-    struct io_vector vector = {words, sizeof words};
-    struct message_header header = {
-        .vectors = &vector, .vector_count = 1, .control = &control, .control_length = sizeof control};
-    result got;
-    do got = KERNEL(recvmsg, socket, &header, MSG_CMSG_CLOEXEC_);
-    while (got == -EINTR);
-    if (got < 0) return got;
-    if (got == 0) return -ECONNRESET;
-    if (got != sizeof words || words[0] != MESSAGE_PLAN || header.control_length <= sizeof control.header ||
-        control.header.type != SCM_RIGHTS_)
-      return -EPROTO;
+    struct control control;
+    size_t count;
+    result status = receive_words(socket, words, &control, &count);
+    if (status < 0) return status;
+    if (words[0] != MESSAGE_PLAN || count == 0) return -EPROTO;
     wanted = words[1];
-    size_t count = (control.header.length - sizeof control.header) / sizeof(int);
     for (size_t i = 0; i < count; i++)
       if (control.fds[i] != first + (int)taken++) return -EPROTO;
   }
@@ -75,18 +81,11 @@ result message_await_plan(int socket, int first) {
 }
 
 result message_await_go(int socket, int *fd) {
-  uint32_t words[4] = {0};
-  struct io_vector vector = {words, sizeof words};
-  struct control control = {0};
-  struct message_header header = {
-      .vectors = &vector, .vector_count = 1, .control = &control, .control_length = sizeof control};
-  *fd = -1;
-  result got;
-  do got = KERNEL(recvmsg, socket, &header, MSG_CMSG_CLOEXEC_);
-  while (got == -EINTR);
-  if (got < 0) return got;
-  if (header.control_length >= sizeof control.header + sizeof(int) && control.header.type == SCM_RIGHTS_)
-    *fd = control.fds[0];
-  if (got < (result)sizeof words[0] || words[0] != MESSAGE_GO) return -ECONNRESET;
-  return 0;
+  uint32_t words[2] = {0};
+  struct control control;
+  size_t count;
+  result status = receive_words(socket, words, &control, &count);
+  *fd = count > 0 ? control.fds[0] : -1;
+  for (size_t i = 1; i < count; i++) KERNEL(close, control.fds[i]);
+  return status < 0 ? status : words[0] == MESSAGE_GO ? 0 : -ECONNRESET;
 }

@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 import { type CgroupManager, cgroupManager, type RuntimeName, target } from "./command.ts";
 
 /** Layout of the host's control groups. */
-export type CgroupLayout = "v1" | "hybrid" | "v2" | "none";
+type CgroupLayout = "v1" | "hybrid" | "v2" | "none";
 
 /** What a test needs. */
 export interface Requirements {

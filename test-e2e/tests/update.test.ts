@@ -203,9 +203,9 @@ describe("update refuses", () => {
     const { id, group } = await start("wait");
     const before = limitsOf(group);
     const options = ["--memory", "128M", "--memory-swap", "192M", "--cpu-quota", "20000", "--cpu-share", "2048"];
-    const result = await e2e.runtime.invoke(["update", ...options, "--pids-limit", "4611686018427387904", id]);
+    const result = await e2e.runtime.invoke(["update", ...options, "--cpuset-cpus", "4095", id]);
     expect(result.status).toBe(1);
-    expect(result.stderr).toContain("/linux/resources/pids/limit");
+    expect(result.stderr).toContain("/linux/resources/cpu/cpus");
     expect(result.stderr).not.toContain("could not be set back");
     expect(limitsOf(group)).toEqual(before);
     expect(await e2e.runtime.state(id)).toMatchObject({ status: "running" });

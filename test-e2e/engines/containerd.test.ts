@@ -20,6 +20,21 @@ const flow = openFlows({
 /** Runs until it gets SIGTERM, then ends with status 3. */
 const waiting = ["sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.1; done"];
 
+/** Waits until the processes that `ctr task ps` names are these. */
+async function waitForCommands(containerd: Containerd, id: string, wanted: readonly string[]): Promise<void> {
+  let seen: string[] = [];
+  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await sleep(50)) {
+    const pids = (await containerd.print(["task", "ps", id]))
+      .split("\n")
+      .slice(1)
+      .map((line) => line.split(/\s+/)[0]);
+    const { stdout } = await containerd.scene.run(["cat", ...pids.map((pid) => `/proc/${pid}/comm`)]);
+    seen = stdout.trim().split("\n").sort();
+    if (seen.join() === wanted.join()) return;
+  }
+  throw new Error(`the processes are ${seen.join()}, not ${wanted.join()}`);
+}
+
 flow("run prints what the container prints, and ends as it ends", async (containerd) => {
   const result = await containerd.run([], ["sh", "-c", "echo seen; echo heard >&2; exit 42"]);
   expect(result).toMatchObject({ status: 42, stdout: "seen\n" });
@@ -54,6 +69,16 @@ flow("a detached container is held to its limits, and reported with them", async
     cgroupLayout === "v2" ? /^memory\.usage_limit +67108864/m : /^memory\.limit_in_bytes +67108864/m,
   );
   expect(metrics).toMatch(/^pids\.current +[12] /m);
+  await containerd.remove(id);
+});
+
+flow("the runtime itself finds the containers, where containerd has their states", async (containerd) => {
+  const id = await containerd.detach([], waiting);
+  const runtime = [containerd.runtime.path, "--root", "/run/containerd/runc/runlet-e2e"];
+  const list = await containerd.scene.succeed([...runtime, "list", "--quiet"]);
+  expect(list.stdout.trim().split("\n")).toContain(id);
+  const state = JSON.parse((await containerd.scene.succeed([...runtime, "state", id])).stdout) as object;
+  expect(state).toMatchObject({ id, status: "running", pid: (await containerd.task(id))?.pid });
   await containerd.remove(id);
 });
 
@@ -123,6 +148,17 @@ flow("a container joins the machine's network and a namespace by its path", asyn
   const others = await containerd.scene.succeed(["readlink", `/proc/${pid}/ns/net`]);
   expect((await containerd.run([`--with-ns=network:/proc/${pid}/ns/net`], link)).stdout).toBe(others.stdout);
   await containerd.remove(id);
+});
+
+flow("as the runc of the PATH it serves the options that name no runtime", async (containerd) => {
+  await containerd.scene.succeed(["ln", "-sfn", containerd.runtime.path, "/usr/local/sbin/runc"]);
+  const mapping = ["--uidmap=0:100000:65536", "--gidmap=0:200000:65536"];
+  const args = ["sh", "-c", "id -u; cat /proc/self/uid_map /proc/self/gid_map; touch /own; stat -c %u:%g /own /bin"];
+  const mapped = await containerd.run(mapping, args);
+  expect(mapped.stdout.split(/\s+/)).toEqual(["0", "0", "100000", "65536", "0", "200000", "65536", "0:0", "0:0", ""]);
+  const unpivoted = await containerd.run(["--no-pivot"], ["sh", "-c", "ls -d /probe /machine /usr"]);
+  expect(unpivoted.stdout).toBe("/probe\n");
+  await containerd.scene.succeed(["rm", "/usr/local/sbin/runc"]);
 });
 
 flow("an executable that is not there is said to be missing, and nothing is left", async (containerd) => {
@@ -196,9 +232,9 @@ flow(
 );
 
 flow("kill --all ends every process of a container that shares the machine's process ids", async (containerd) => {
-  const id = await containerd.detach(["--with-ns=pid:/proc/1/ns/pid"], ["sh", "-c", "sleep 1000 & sleep 1000 & wait"]);
-  const count = async () => (await containerd.print(["task", "ps", id])).split("\n").length - 1;
-  expect(await count()).toBe(3);
+  const script = "sleep 1000 & sleep 1000 & wait";
+  const id = await containerd.detach(["--with-ns=pid:/proc/1/ns/pid"], ["sh", "-c", script]);
+  await waitForCommands(containerd, id, ["sh", "sleep", "sleep"]);
   await containerd.print(["task", "kill", "--all", "--signal=SIGKILL", id]);
   await containerd.waitForStatus(id, "STOPPED");
   await containerd.remove(id);
@@ -216,15 +252,28 @@ flow("a paused container does nothing until it is resumed", async (containerd) =
   await containerd.remove(id);
 });
 
+flow("a container that was saved goes on where it was", async (containerd) => {
+  const script = "n=0; while :; do n=$((n + 1)); echo $n > /count; sleep 0.1; done";
+  const id = await containerd.detach([], ["sh", "-c", script]);
+  const count = async (of: string) => Number((await containerd.exec(of, ["cat", "/count"])).stdout);
+  while ((await count(id)) < 5) await sleep(50);
+  const reference = `localhost/${containerd.id()}:saved`;
+  await containerd.print(["container", "checkpoint", "--rw", "--image", "--task", id, reference]);
+  const saved = await count(id);
+  expect((await containerd.task(id))?.status).toBe("RUNNING");
+  await containerd.remove(id);
+  const restored = containerd.id();
+  await containerd.print(["container", "restore", "--rw", "--live", restored, reference]);
+  expect((await containerd.task(restored))?.status).toBe("RUNNING");
+  const before = await count(restored);
+  expect(before).toBeGreaterThanOrEqual(5);
+  while ((await count(restored)) <= Math.max(before, saved)) await sleep(50);
+  await containerd.remove(restored);
+});
+
 flow("ps names the container's processes", async (containerd) => {
   const id = await containerd.detach([], ["sh", "-c", "sleep 1000 & wait"]);
-  const pids = (await containerd.print(["task", "ps", id]))
-    .split("\n")
-    .slice(1)
-    .map((line) => Number(line.split(/\s+/)[0]));
-  expect(pids).toHaveLength(2);
-  const commands = await containerd.scene.succeed(["cat", ...pids.map((pid) => `/proc/${pid}/comm`)]);
-  expect(commands.stdout.trim().split("\n").sort()).toEqual(["sh", "sleep"]);
+  await waitForCommands(containerd, id, ["sh", "sleep"]);
   await containerd.remove(id);
 });
 

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { type Result, type RunningCommand, sleep } from "../../harness/command.ts";
 import type { Person } from "../../harness/person.ts";
 import { usesSystemd } from "./containerd.ts";
@@ -149,7 +147,7 @@ export class Docker {
   async becomeDefault(): Promise<void> {
     await this.scene.succeed(["ln", "-sfn", this.runtime.path, runcOnPath]);
     await this.scene.writeFile("/etc/docker/daemon.json", daemonConfig(this.runtimeName));
-    await this.scene.succeed(["kill", "-HUP", readFileSync(join(this.scene.directory, "dockerd.pid"), "utf8").trim()]);
+    await this.scene.succeed(["sh", "-c", 'kill -HUP "$(cat /run/docker.pid)"']);
     for (const deadline = Date.now() + 30_000; Date.now() < deadline; await sleep(100))
       if ((await this.print(["info", "--format={{.DefaultRuntime}}"])) === this.runtimeName) return;
     throw new Error(`${this.runtimeName} did not become the default runtime`);

@@ -1,6 +1,5 @@
 import { quote, RunletError } from "@runlet/errors";
 import type { Descriptor } from "@runlet/spec";
-import type { Endpoint } from "./endpoint.ts";
 import type { HttpResponse } from "./http-client.ts";
 import { refusal } from "./registry-failure.ts";
 
@@ -11,9 +10,10 @@ export interface BlobRequest {
   readonly offsetBytes: number;
   /** What the server called the content in an earlier answer, with quotation marks. */
   readonly entityTag: string | undefined;
-  readonly signal: AbortSignal | undefined;
   /** What is being done, for messages. */
   readonly what: string;
+  /** Asks for the blob where it is, whatever the answer. */
+  send(headers: Readonly<Record<string, string>>): Promise<HttpResponse>;
 }
 
 /** A blob that is being read. */
@@ -31,19 +31,14 @@ export interface OpenedBlob {
  * @throws RunletError `ERR_RUNLET_REGISTRY` for an answer that is not the part of the blob that was asked for.
  * @see RFC 9110 sections 13.1.5 (If-Range), 14.2 (Range) and 14.4 (Content-Range)
  */
-export async function openBlob(endpoint: Endpoint, request: BlobRequest): Promise<OpenedBlob> {
-  const { descriptor, offsetBytes, entityTag, signal, what } = request;
+export async function openBlob(request: BlobRequest): Promise<OpenedBlob> {
+  const { descriptor, offsetBytes, entityTag, what } = request;
   const isRest = offsetBytes > 0;
   // A weak tag says nothing of the bytes.
   const isTagged = isRest && entityTag?.startsWith('"') === true;
-  const response = await endpoint.send({
-    method: "GET",
-    target: `blobs/${descriptor.digest}`,
-    headers: {
-      ...(isRest ? { range: `bytes=${offsetBytes}-` } : {}),
-      ...(isTagged ? { "if-range": entityTag } : {}),
-    },
-    signal,
+  const response = await request.send({
+    ...(isRest ? { range: `bytes=${offsetBytes}-` } : {}),
+    ...(isTagged ? { "if-range": entityTag } : {}),
   });
   if (response.status !== 200 && response.status !== 206) throw await refusal(response, what);
   const sizeBytes = Number(descriptor.size);

@@ -4,7 +4,7 @@ import type { HttpRequest, HttpResponse } from "./http-client.ts";
 import { drainBody } from "./limited-body.ts";
 import type { Location, RegistrySettings } from "./options.ts";
 import { isLoopback } from "./plain-http.ts";
-import { sendFollowing } from "./redirect.ts";
+import { resolveLocation, sendFollowing } from "./redirect.ts";
 import { sendPersistently } from "./retry.ts";
 
 /** A request to a registry. */
@@ -60,6 +60,15 @@ export class Endpoint {
   /** What redirects and upload addresses may be without TLS. */
   get plainHttpHosts(): ReadonlySet<string> {
     return this.#plainHttpHosts;
+  }
+
+  /**
+   * An address that somebody but the registry names, if it may be talked to.
+   *
+   * @throws RunletError `ERR_RUNLET_REGISTRY`
+   */
+  async resolve(location: string, signal: AbortSignal | undefined): Promise<URL> {
+    return resolveLocation(location, await this.#findBase(signal), this.#plainHttpHosts);
   }
 
   /** `repository:NAME:pull`. @see https://distribution.github.io/distribution/spec/auth/scope/ */

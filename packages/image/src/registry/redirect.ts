@@ -48,13 +48,13 @@ export async function sendFollowing(
 }
 
 /**
- * The address in a Location header.
+ * The address in a Location header, or wherever else a server says where something is.
  *
- * @param base - address that gave it.
+ * @param base - address of the server.
  * @throws RunletError `ERR_RUNLET_REGISTRY` where it is no address, or one that may not be talked to.
  */
 export function resolveLocation(location: string, base: URL, plainHttpHosts: ReadonlySet<string>): URL {
-  const from = `${quote(base.host)} redirects to ${quote(location)}`;
+  const from = `${quote(base.host)} refers to ${quote(location)}`;
   if (!URL.canParse(location, base.href)) throw new RunletError("ERR_RUNLET_REGISTRY", `${from}, which is no address`);
   const url = new URL(location, base);
   if (!isAllowedReferral({ url, base }, plainHttpHosts)) {

@@ -265,6 +265,28 @@ describe("blobs", () => {
     });
   });
 
+  test("that registries may not distribute come from where the manifest says, without credentials", async () => {
+    await using other = await FakeRegistry.start();
+    const { digest } = other.addBlob("foreign");
+    const basic = `Basic ${Buffer.from("jane:secret").toString("base64")}`;
+    registry.intercept = ({ headers }, response) => {
+      if (headers.authorization === basic) return false;
+      response.writeHead(401, { "www-authenticate": "Basic" }).end();
+      return true;
+    };
+    const urls = ["ftp://x/", "http://example.invalid/", `http://${other.host}/v2/x/blobs/${digest}`];
+    const mediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+    await using source = open({
+      credentials: () => Promise.resolve({ kind: "password", username: "jane", password: "secret" }),
+    });
+    expect((await read(source, { mediaType, digest, size: 7, urls })).toString()).toBe("foreign");
+    expect(other.seen.map(({ headers }) => headers.authorization)).toEqual([undefined]);
+    // Of any other layer the addresses do not count.
+    const plain = { mediaType: "application/vnd.oci.image.layer.v1.tar", digest, size: 7, urls };
+    await expect(read(source, plain)).rejects.toMatchObject({ message: expect.stringContaining("404") });
+    expect(other.seen.length).toBe(1);
+  });
+
   test("whose reader stops early leave no connection busy", async () => {
     const descriptor = registry.addBlob(noise(20_000_000));
     await using source = open();

@@ -1,8 +1,8 @@
 import { quote, RunletError } from "@runlet/errors";
 import type { Descriptor } from "@runlet/spec";
-import { acceptedManifestTypes } from "../media-types.ts";
+import { acceptedManifestTypes, isForeignLayerType } from "../media-types.ts";
 import type { ImageSource, ManifestContent, ReadOptions, RequestOptions } from "../transfer.ts";
-import { openBlob } from "./blob-download.ts";
+import { type BlobRequest, openBlob } from "./blob-download.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
 import { Endpoint } from "./endpoint.ts";
 import { readManifestAnswer } from "./manifest-answer.ts";
@@ -20,6 +20,14 @@ const progressBytes = 1024 * 1024;
  */
 export function openRegistrySource(options: RegistryOptions): ImageSource {
   return new RegistrySource(readOptions(options));
+}
+
+type Headers = Readonly<Record<string, string>>;
+
+/** One of the places where a blob may be. */
+interface Place extends Pick<BlobRequest, "send"> {
+  /** For messages. */
+  readonly name: string;
 }
 
 class RegistrySource implements ImageSource {
@@ -62,21 +70,43 @@ class RegistrySource implements ImageSource {
   ): AsyncGenerator<Uint8Array, void, undefined> {
     checkReference(descriptor.digest);
     const totalBytes = Number(descriptor.size);
+    const places = this.#placesOf(descriptor, signal);
     let doneBytes = offsetBytes;
-    for (const [index, endpoint] of this.#endpoints.entries()) {
-      const what = `cannot read the blob ${descriptor.digest} of ${quote(`${endpoint.host}/${endpoint.repository}`)}`;
+    for (const [index, { name, send }] of places.entries()) {
+      const what = `cannot read the blob ${descriptor.digest} of ${quote(name)}`;
       try {
-        for await (const chunk of this.#download(endpoint, { descriptor, offsetBytes: doneBytes, signal, what })) {
+        for await (const chunk of this.#download({ descriptor, offsetBytes: doneBytes, signal, what, send })) {
           doneBytes += chunk.length;
           yield chunk;
         }
         return;
       } catch (error) {
-        const isLast = index === this.#endpoints.length - 1;
+        const isLast = index === places.length - 1;
         if (isLast || !isOfServer(error)) throw explainConnection(error, what);
       }
       if (doneBytes === totalBytes) return;
     }
+  }
+
+  /**
+   * Where a blob may be: at the mirrors, at the registry, and, of a layer that registries may not distribute, where its
+   * descriptor says. There it is asked for without credentials.
+   *
+   * @see OCI image specification, layer.md#non-distributable-layers
+   */
+  #placesOf({ digest, mediaType, urls = [] }: Descriptor, signal: AbortSignal | undefined): Place[] {
+    const registries = this.#endpoints.map((endpoint) => ({
+      name: `${endpoint.host}/${endpoint.repository}`,
+      send: (headers: Headers) => endpoint.send({ method: "GET", target: `blobs/${digest}`, headers, signal }),
+    }));
+    const home = this.#endpoints.at(-1);
+    if (home === undefined || !isForeignLayerType(mediaType)) return registries;
+    const elsewhere = urls.map((url) => ({
+      name: url,
+      send: async (headers: Headers) =>
+        home.send({ method: "GET", target: await home.resolve(url, signal), headers, signal }),
+    }));
+    return [...registries, ...elsewhere];
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -86,20 +116,10 @@ class RegistrySource implements ImageSource {
 
   /** Reads from one place, going on where a connection has broken off. */
   async *#download(
-    endpoint: Endpoint,
-    {
-      descriptor,
-      offsetBytes,
-      signal,
-      what,
-    }: {
-      readonly descriptor: Descriptor;
-      readonly offsetBytes: number;
-      readonly signal: AbortSignal | undefined;
-      readonly what: string;
-    },
+    request: Omit<BlobRequest, "entityTag"> & { readonly signal: AbortSignal | undefined },
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const { retry } = this.#settings;
+    const { descriptor, offsetBytes, signal } = request;
     const totalBytes = Number(descriptor.size);
     let doneBytes = offsetBytes;
     let failedAtBytes = offsetBytes;
@@ -107,7 +127,7 @@ class RegistrySource implements ImageSource {
     let entityTag: string | undefined;
     while (doneBytes < totalBytes || doneBytes === 0) {
       try {
-        const opened = await openBlob(endpoint, { descriptor, offsetBytes: doneBytes, entityTag, signal, what });
+        const opened = await openBlob({ ...request, offsetBytes: doneBytes, entityTag });
         entityTag = opened.entityTag;
         for await (const chunk of opened.content) {
           doneBytes += chunk.length;

@@ -57,7 +57,8 @@ export function backoffMs(attempt: number, { baseDelayMs, maximumDelayMs }: Retr
 export function readRetryAfter(text: string | undefined, nowMs: number): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d+$/.test(text)) return Number(text) * 1000;
-  const timeMs = Date.parse(text);
+  // Date takes far more for a time than HTTP does.
+  const timeMs = /^[A-Z][a-z]+, .* GMT$/.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(timeMs) ? undefined : Math.max(0, timeMs - nowMs);
 }
 

@@ -110,9 +110,9 @@ export class UploadSession {
   }
 
   /** Once only: whether a body arrived before the connection broke off is for the caller to find out. */
-  #send(request: Pick<EndpointRequest, "method" | "target" | "body" | "headers">): Promise<HttpResponse> {
+  #send(request: Omit<EndpointRequest, "scopes" | "signal" | "isSentOnce">): Promise<HttpResponse> {
     const { endpoint, scopes, signal } = this.#context;
-    return endpoint.send({ ...request, scopes, signal, isSentOnce: true } as EndpointRequest);
+    return endpoint.send({ ...request, scopes, signal, isSentOnce: true });
   }
 }
 

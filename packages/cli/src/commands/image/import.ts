@@ -1,5 +1,6 @@
 import { quote, RunletError } from "@runlet/errors";
 import type { Invocation } from "../../command.ts";
+import { nameWithDigest } from "../../image/name-with-digest.ts";
 import { openStore } from "../../image/store.ts";
 import { openTransferDisplay } from "../../image/transfer-display.ts";
 import type { imageImportOptions, imageImportPositionals } from "../../options/image.ts";
@@ -16,7 +17,7 @@ export async function run({
   const { references } = source;
   if (options.name !== undefined && references.length > 1) {
     throw new RunletError("ERR_RUNLET_USAGE", `${quote(file)} holds several images, and --name is one name`, {
-      hint: `take one of them: runlet image pull --name ${options.name} oci-archive:FILE:NAME`,
+      hint: "take one of them: runlet image pull --name NAME oci-archive:FILE:IMAGE",
     });
   }
   const store = await openStore(options);
@@ -34,7 +35,9 @@ export async function run({
       results.push(
         options.json
           ? JSON.stringify({ step: "done", name: image.name ?? null, target: digest })
-          : `${image.name ?? ""}@${digest}`,
+          : image.name === undefined
+            ? digest
+            : nameWithDigest(image.name, digest),
       );
     }
   } finally {

@@ -1,5 +1,6 @@
 import { quote, RunletError } from "@runlet/errors";
 import type { Invocation } from "../../command.ts";
+import { nameWithDigest } from "../../image/name-with-digest.ts";
 import { openSource } from "../../image/source.ts";
 import { openStore } from "../../image/store.ts";
 import { openTransferDisplay } from "../../image/transfer-display.ts";
@@ -37,7 +38,7 @@ export async function run({
     const { descriptor, target } = image;
     if (options.json)
       print(JSON.stringify({ step: "done", name: image.name, target: target.digest, image: descriptor.digest }));
-    else print(`${image.name ?? name}@${target.digest}`);
+    else print(nameWithDigest(image.name ?? name, target.digest));
     return 0;
   } catch (error) {
     display.finish();

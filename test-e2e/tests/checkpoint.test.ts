@@ -16,20 +16,24 @@ const { test } = e2e;
 
 const timeoutMs = 100_000;
 
-/** A command whose container has pipes for its standard streams, since CRIU knows nothing of files outside of a container. */
+/**
+ * A command whose container has pipes for its standard streams: CRIU knows nothing of what else is outside of a container.
+ * Node's own pipes are Unix sockets.
+ */
 class PipedCommand {
   readonly #child: ChildProcess;
   readonly ended: Promise<number | null>;
   output = "";
 
   constructor(args: readonly string[]) {
-    const [program = "", ...rest] = e2e.runtime.argv(args);
-    this.#child = spawn(program, rest, { cwd: "/", stdio: ["pipe", "pipe", "pipe"] });
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      (stream as Readable).setEncoding("utf8").on("data", (text: string) => {
-        this.output += text;
-      });
-    }
+    const script = 'exec 0< /dev/null 1> >(exec cat) 2>&1; exec "$@"';
+    this.#child = spawn("bash", ["-c", script, "bash", ...e2e.runtime.argv(args)], {
+      cwd: "/",
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    (this.#child.stdout as Readable).setEncoding("utf8").on("data", (text: string) => {
+      this.output += text;
+    });
     this.ended = new Promise((fulfil) => this.#child.once("exit", (status) => fulfil(status)));
   }
 

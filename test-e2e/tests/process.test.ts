@@ -347,6 +347,13 @@ describe("descriptors", () => {
     expect(seen.of("fds")).toEqual([0, 1, 2]);
   });
 
+  // runc's own run puts pipes between.
+  test("the host's null device becomes the container's", { runtime: ["runlet", "crun"] }, async () => {
+    const seen = await e2e.observe(e2e.bundle(), "read=/proc/self/fdinfo/0", "read=/proc/self/mountinfo");
+    const mountId = Number(/^mnt_id:\s*(\d+)$/m.exec(seen.of("read=/proc/self/fdinfo/0"))?.[1]);
+    expect(seen.mounts().find((mount) => mount.mountId === mountId)?.target).toBe("/dev");
+  });
+
   test("the process is dumpable as any other, since it is the container's own", async () => {
     expect((await e2e.observe(e2e.bundle(), "dumpable")).of("dumpable")).toBe(1);
   });

@@ -162,7 +162,9 @@ export interface MakePathReadonly extends Base {
   readonly containerPath: string;
 }
 
-/** `enterRoot`: makes the root file system `/`. */
+/**
+ * `enterRoot`: makes the root file system `/`. Standard streams that are open on the host's null device get the container's.
+ */
 export interface EnterRoot extends Base {
   readonly op: "enterRoot";
   /**

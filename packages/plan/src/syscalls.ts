@@ -29,6 +29,9 @@ const writeProc = "openat2+ write close";
 /** The device is looked at, not believed. */
 const openNull = "openat statx";
 
+/** A standard stream, looked at; the container's null device takes the place of the host's. */
+const ownNull = `statx (${open} (statx (${open} (statx dup3? close)?)? close)?)?`;
+
 type PatternOf<Name extends OperationName> = (operation: Extract<Operation, { op: Name }>) => SyscallPattern;
 type ParentOperationName =
   | "createCgroup"
@@ -77,7 +80,9 @@ const patterns: { readonly [Name in Exclude<OperationName, ParentOperationName>]
       method === "move" ? "openat2 readlinkat (read | mount | umount2)+ close" : "",
       "openat fchdir",
       { pivot: "pivot_root fchdir mount umount2", move: "move_mount chroot", chroot: "chroot" }[method],
-      "chdir close",
+      "chdir",
+      method === "chroot" ? "" : `(${ownNull}){3}`,
+      "close",
     ),
   setRootReadonly: () => "mount_setattr",
   setPropagation: ({ propagation }) => propagationPattern(propagation),

@@ -91,7 +91,8 @@ async function ask(hostPath: string, type: number, features?: CriuFeatures): Pro
 /** What CRIU reports of a failure, in words. */
 export function explainCriuFailure(what: string, response: CriuResponse, logHostPath: string): RunletError {
   const errors = lastErrors(logHostPath);
-  const last = response.crErrmsg?.trim() || errors.at(-1) || errors[0] || `error ${response.crErrno ?? 0}`;
+  const given = response.crErrmsg?.trim().replace(/^Error \([^)]*\): /, "");
+  const last = given || errors.at(-1) || `error ${response.crErrno ?? 0}`;
   return new RunletError("ERR_RUNLET_CHECKPOINT", `${what}: ${quote(last)}`, {
     hint: `${hintFor(errors)}the log of CRIU says more: ${quote(logHostPath)}`,
     details: { log: logHostPath, errors },
@@ -100,7 +101,10 @@ export function explainCriuFailure(what: string, response: CriuResponse, logHost
 
 const hints: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/tcp-established|Connected TCP socket/i, "allow open connections with --tcp-established"],
-  [/--ext-unix-sk|[Ee]xternal (?:unix )?socket/, "allow sockets that lead outside with --ext-unix-sk"],
+  [
+    /--ext-unix-sk|[Ee]xternal (?:unix )?socket|Unix socket \d+ not found/,
+    "allow sockets that lead outside with --ext-unix-sk",
+  ],
   [/shell-job|dangling tty|tty.*not (?:a )?(?:session|inherit)/i, "allow a terminal from outside with --shell-job"],
   [/file[- ]locks?/i, "allow file locks with --file-locks"],
   [/link[- ]remap|without name|ghost/i, "allow files without a name with --link-remap"],

@@ -58,6 +58,26 @@ result bind_root(struct init *init, struct cursor *fields) {
   return attach(init, init->root_fd, below, host_path);
 }
 
+static bool is_null_device(int fd) {
+  struct statx status = {0};
+  return KERNEL(statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) == 0 && (status.stx_mode & S_IFMT) == S_IFCHR &&
+         status.stx_rdev_major == 1 && status.stx_rdev_minor == 3;
+}
+
+/* Standard streams that are open on the host's null device get the container's: one of the host's could be given another mode
+ * through the descriptor, and CRIU saves no file of a mount that is not the container's. Where the container has no such
+ * device, and nothing else will do, they stay. */
+static void take_own_null(struct init *init) {
+  for (int fd = 0; fd <= 2; fd++) {
+    if (!is_null_device(fd)) continue;
+    /* Looked at before it is opened: another device might wait, or do something. */
+    int seen CLEANUP_FD = (int)open_in_root(init, "/dev/null", O_PATH_, RESOLVE_NO_SYMLINKS_);
+    if (seen < 0 || !is_null_device(seen)) continue;
+    int own CLEANUP_FD = (int)open_in_root(init, "/dev/null", O_RDWR | O_NOCTTY, RESOLVE_NO_SYMLINKS_);
+    if (own >= 0 && is_null_device(own)) KERNEL(dup3, own, fd, 0);
+  }
+}
+
 enum enter_method { ENTER_PIVOT = 1, ENTER_MOVE = 2, ENTER_CHROOT = 3 };
 
 result enter_root(struct init *init, struct cursor *fields) {
@@ -82,6 +102,7 @@ result enter_root(struct init *init, struct cursor *fields) {
     TRY(init, "chroot", NULL, KERNEL(chroot, "."));
   }
   TRY(init, "chdir", "/", KERNEL(chdir, "/"));
+  if (method != ENTER_CHROOT) take_own_null(init);
   return 0;
 }
 

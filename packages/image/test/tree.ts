@@ -4,32 +4,14 @@ import {
   lstatSync,
   lutimesSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { atFlags, closeFd, fsetxattr, mknodat, openat, openFlags } from "@runlet/syscall";
-import { afterEach } from "vitest";
-
-let directories: string[] = [];
-
-afterEach(() => {
-  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
-  directories = [];
-});
-
-/** An empty directory that is gone after the test. */
-export function makeDirectory(): string {
-  const hostPath = mkdtempSync(join(tmpdir(), "runlet-image-"));
-  directories.push(hostPath);
-  return hostPath;
-}
 
 /**
  * Files by path: text is content, `-> x` a symbolic link to x, `= x` another name of the file x, `whiteout` of overlayfs,

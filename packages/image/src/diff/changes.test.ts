@@ -1,7 +1,8 @@
 import { chmodSync, lutimesSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { copyTree, type Files, makeDirectory, makeFiles, setXattr } from "../../test/tree.ts";
+import { temporaryDirectory } from "../../test/temporary.ts";
+import { copyTree, type Files, makeFiles, setXattr } from "../../test/tree.ts";
 import { type CompareOptions, listChanges } from "./changes.ts";
 import type { Tree } from "./merged-directory.ts";
 
@@ -12,7 +13,7 @@ function changes(options: CompareOptions): string[] {
 }
 
 function layersOf(...layers: readonly Files[]): string[] {
-  return layers.map((files) => makeFiles(makeDirectory(), files));
+  return layers.map((files) => makeFiles(temporaryDirectory(), files));
 }
 
 function overlay(...layers: readonly string[]): Tree {
@@ -128,7 +129,7 @@ describe("mount points", () => {
 describe("two plain trees", () => {
   test("are compared by what they hold", () => {
     const [from = ""] = layersOf(base);
-    const to = copyTree(from, join(makeDirectory(), "copy"));
+    const to = copyTree(from, join(temporaryDirectory(), "copy"));
     expect(changes({ from: plain(from), to: plain(to) })).toEqual([]);
     writeFileSync(join(to, "bin/sh"), "SHELL");
     lutimesSync(join(to, "bin/sh"), 1_000_000, 1_000_000);
@@ -143,7 +144,7 @@ describe("two plain trees", () => {
   });
 
   test("that are not there are an error", () => {
-    const missing = join(makeDirectory(), "missing");
+    const missing = join(temporaryDirectory(), "missing");
     expect(() => changes({ from: plain(missing), to: plain(missing) })).toThrow(
       expect.objectContaining({
         code: "ERR_RUNLET_ROOTFS",

@@ -3,7 +3,8 @@ import { dirname, join } from "node:path";
 import { unpackArchive } from "@runlet/rootfs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { copyTree, describeTree, type Files, makeDirectory, makeFiles, setTimes } from "../../test/tree.ts";
+import { temporaryDirectory } from "../../test/temporary.ts";
+import { copyTree, describeTree, type Files, makeFiles, setTimes } from "../../test/tree.ts";
 import { listChanges } from "./changes.ts";
 import { writeLayer } from "./layer.ts";
 import type { Tree } from "./merged-directory.ts";
@@ -59,12 +60,12 @@ const tree = fc.array(fc.tuple(path, content), { maxLength: 8 }).map((entries) =
 test("a tree and the layer of its changes make the changed tree", async () => {
   await fc.assert(
     fc.asyncProperty(tree, fc.array(action, { maxLength: 8 }), async (files, actions) => {
-      const from = makeFiles(makeDirectory(), files);
-      const to = copyTree(from, join(makeDirectory(), "to"));
+      const from = makeFiles(temporaryDirectory(), files);
+      const to = copyTree(from, join(temporaryDirectory(), "to"));
       for (const step of actions) perform(to, step);
       if (actions.length % 2 === 0) setTimes(to, 1_000_000);
       const layer = writeLayer({ from: plain(from), to: plain(to) });
-      const result = copyTree(from, join(makeDirectory(), "result"));
+      const result = copyTree(from, join(temporaryDirectory(), "result"));
       await unpackArchive({ rootHostPath: result, source: layer, whiteouts: "apply" });
       expect(describeTree(result)).toEqual(describeTree(to));
       expect(listChanges({ from: plain(result), to: plain(to) })).toEqual([]);
@@ -76,11 +77,11 @@ test("a tree and the layer of its changes make the changed tree", async () => {
 test("it lies over the tree as a directory of its own, too", async () => {
   await fc.assert(
     fc.asyncProperty(tree, fc.array(action, { maxLength: 8 }), async (files, actions) => {
-      const from = makeFiles(makeDirectory(), files);
-      const to = copyTree(from, join(makeDirectory(), "to"));
+      const from = makeFiles(temporaryDirectory(), files);
+      const to = copyTree(from, join(temporaryDirectory(), "to"));
       for (const step of actions) perform(to, step);
       setTimes(to, 1_000_000);
-      const upper = copyTree(makeDirectory(), join(makeDirectory(), "upper"));
+      const upper = copyTree(temporaryDirectory(), join(temporaryDirectory(), "upper"));
       setTimes(upper, 1_000_000);
       const source = writeLayer({ from: plain(from), to: plain(to) });
       await unpackArchive({ rootHostPath: upper, source, whiteouts: "overlay", opaqueXattr: "user.overlay.opaque" });

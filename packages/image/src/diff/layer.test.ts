@@ -3,7 +3,8 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { type ArchiveEntry, readArchive } from "@runlet/tar";
 import { describe, expect, test } from "vitest";
-import { copyTree, type Files, makeDirectory, makeFiles, setTimes, setXattr } from "../../test/tree.ts";
+import { temporaryDirectory } from "../../test/temporary.ts";
+import { copyTree, type Files, makeFiles, setTimes, setXattr } from "../../test/tree.ts";
 import { type LayerOptions, writeLayer } from "./layer.ts";
 
 async function layerOf(options: LayerOptions): Promise<Buffer> {
@@ -24,7 +25,7 @@ function words({ type, path, linkTarget }: ArchiveEntry): string {
 
 /** The options for an upper layer over a lower one. */
 function over(lower: Files, upper: Files): LayerOptions & { readonly upper: string } {
-  const [base, top] = [makeFiles(makeDirectory(), lower), makeFiles(makeDirectory(), upper)];
+  const [base, top] = [makeFiles(temporaryDirectory(), lower), makeFiles(temporaryDirectory(), upper)];
   return { from: { layers: [base], form: "overlay" }, to: { layers: [base, top], form: "overlay" }, upper: top };
 }
 
@@ -139,8 +140,8 @@ describe("a layer", () => {
 });
 
 test("two plain trees make a layer too", async () => {
-  const from = makeFiles(makeDirectory(), { a: "1", "d/b": "2" });
-  const to = copyTree(from, join(makeDirectory(), "to"));
+  const from = makeFiles(temporaryDirectory(), { a: "1", "d/b": "2" });
+  const to = copyTree(from, join(temporaryDirectory(), "to"));
   mkdirSync(join(to, "new"));
   writeFileSync(join(to, "d/b"), "3");
   setTimes(to, 1_000_000);

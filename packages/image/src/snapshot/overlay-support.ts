@@ -17,28 +17,39 @@ const unsuitable: ReadonlyMap<number, string> = new Map([
 ]);
 const tmpfsMagic = 0x01021994;
 
+/** What decides whether an upper directory can lie somewhere. */
+export interface OverlayGround {
+  /** Magic number of the file system, statfs(2). */
+  readonly fileSystemType: number;
+  /** Where overlayfs's attributes are to be. */
+  readonly xattrs: "trusted" | "user";
+  /** Version of the kernel, uname(2). */
+  readonly kernelRelease: string;
+}
+
 /**
  * Why an overlay's upper directory cannot lie in a directory: its file system keeps no whiteouts or no attributes.
  *
- * @param options.xattrs - where overlayfs's attributes are to be.
  * @returns a phrase; undefined where nothing is known against it.
  * @throws SyscallError
  */
-export function overlayObstacle(options: { hostPath: string; xattrs: "trusted" | "user" }): string | undefined {
-  const fd = openat({ dirFd: atFlags.AT_FDCWD, path: options.hostPath, flags: openFlags.O_PATH });
+export function overlayObstacle({ hostPath, xattrs }: { hostPath: string; xattrs: "trusted" | "user" }) {
+  const fd = openat({ dirFd: atFlags.AT_FDCWD, path: hostPath, flags: openFlags.O_PATH });
   try {
-    const type = fstatfs(fd).type >>> 0;
-    const name = unsuitable.get(type);
-    if (name !== undefined) return `an overlay cannot keep its changes on ${name}`;
-    if (type === tmpfsMagic && options.xattrs === "user" && !isKernelAtLeast(6, 6))
-      return "tmpfs keeps no attributes of users before Linux 6.6";
-    return undefined;
+    return obstacleOf({ fileSystemType: fstatfs(fd).type, xattrs, kernelRelease: release() });
   } finally {
     closeFd(fd);
   }
 }
 
-function isKernelAtLeast(major: number, minor: number): boolean {
-  const [ownMajor = 0, ownMinor = 0] = release().split(/[.-]/).map(Number);
-  return ownMajor > major || (ownMajor === major && ownMinor >= minor);
+/** As {@link overlayObstacle}, from facts. */
+export function obstacleOf({ fileSystemType, xattrs, kernelRelease }: OverlayGround): string | undefined {
+  const type = fileSystemType >>> 0;
+  const name = unsuitable.get(type);
+  if (name !== undefined) return `an overlay cannot keep its changes on ${name}`;
+  const [major = 0, minor = 0] = kernelRelease.split(/[.-]/).map(Number);
+  const hasUserXattrs = major > 6 || (major === 6 && minor >= 6);
+  return type === tmpfsMagic && xattrs === "user" && !hasUserXattrs
+    ? "tmpfs keeps no attributes of users before Linux 6.6"
+    : undefined;
 }

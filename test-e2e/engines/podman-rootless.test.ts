@@ -29,7 +29,7 @@ describe("an ordinary user", () => {
         expect.stringMatching(/^gid=0/),
         ...(printed.split("\n")[0]?.split(/\s+/).slice(2) ?? []),
       ],
-      ["0", "61000", "1"],
+      ["0", "61234", "1"],
       ["1", "700000", "65536"],
       ["0"],
     ]);
@@ -45,7 +45,7 @@ describe("an ordinary user", () => {
       "-c",
       "id -u; id -g; cat /proc/self/uid_map | wc -l",
     ]);
-    expect(printed).toBe("61000\n61000\n3");
+    expect(printed).toBe("61234\n61234\n3");
   });
 
   flow("--uidmap maps a range of the user's", async (podman) => {
@@ -56,7 +56,7 @@ describe("an ordinary user", () => {
   flow("a volume is the user's own, another user's stays closed", async (podman) => {
     const { scene } = podman;
     const [mine, roots] = [`/home/guest/${podman.name()}`, `${scene.directory}/${podman.name()}`];
-    await scene.succeed(["install", "-d", "-o", "61000", mine]);
+    await scene.succeed(["install", "-d", "-o", "61234", mine]);
     await scene.succeed(["install", "-d", "-m", "700", roots]);
     await podman.print([
       "run",

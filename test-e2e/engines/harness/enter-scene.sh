@@ -20,8 +20,8 @@ mount -t tmpfs -o mode=1777 tmp "$root/tmp"
 mount -t tmpfs -o mode=1777 shm "$root/dev/shm"
 mkdir -p "$root/run/lock"
 
-# systemd as first process is asked through its sockets.
-for socket in /run/systemd /run/dbus; do
+# systemd as first process is asked through its sockets, and those of users too.
+for socket in /run/systemd /run/dbus /run/user; do
   [ -d /run/systemd/system ] || break
   mkdir -p "$root$socket"
   mount --rbind "$socket" "$root$socket"

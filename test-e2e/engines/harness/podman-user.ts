@@ -1,50 +1,56 @@
+import { dirname } from "node:path";
 import type { Result } from "../../harness/command.ts";
 import type { Person } from "../../harness/person.ts";
 import type { Runtime } from "./flow.ts";
 import { image, Podman } from "./podman.ts";
 import type { CallOptions, Scene } from "./scene.ts";
 
-const uid = 61_000;
+/** The one who has a systemd too, in a guest that has one. */
+const uid = 61_234;
 const home = "/home/guest";
 const runtimeDirectory = `/run/user/${uid}`;
 
 /** Makes the user, with ids to give to containers, and what a login leaves for it. */
 const makeUser = `
 set -e
-echo guest:x:${uid}:${uid}::${home}:/bin/sh >> /etc/passwd
-echo guest:x:${uid}: >> /etc/group
-echo guest:700000:65536 > /etc/subuid
-echo guest:700000:65536 > /etc/subgid
+grep -q :${uid}: /etc/passwd || echo guest:x:${uid}:${uid}::${home}:/bin/sh >> /etc/passwd
+grep -q :${uid}: /etc/group || echo guest:x:${uid}: >> /etc/group
+name=$(id -nu ${uid})
+echo "$name:700000:65536" > /etc/subuid
+echo "$name:700000:65536" > /etc/subgid
 mkdir -p ${home} ${runtimeDirectory}
 chown ${uid}:${uid} ${home} ${runtimeDirectory}
 chmod 700 ${runtimeDirectory}
 # As udev leaves it: everybody may make network devices in namespaces of one's own.
-mknod -m 666 /run/tun c 10 200
-mount --bind /run/tun /dev/net/tun
+[ -e /dev/net/tun ] || modprobe tun || true
+if [ -e /dev/net/tun ]; then
+  mknod -m 666 /run/tun c 10 200
+  mount --bind /run/tun /dev/net/tun
+fi
 podman --runtime=runc save --quiet --output=/tmp/image.tar ${image}
 chmod 644 /tmp/image.tar
 `;
 
-/** On a host of cgroup v2, what a login manager does: a group of the user's own, with the controllers. */
-const delegateGroup = `
-[ -e /sys/fs/cgroup/cgroup.controllers ] || exit 0
-group=/sys/fs/cgroup/user-${uid}
-mkdir -p $group/login
-for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do echo "+$controller" > $group/cgroup.subtree_control || true; done
-chown -R ${uid}:${uid} $group
+/** A group that the user's systemd may take processes from: that of a login. */
+const login = `/sys/fs/cgroup/user.slice/user-${uid}.slice/user@${uid}.service/login`;
+
+const openLogin = `
+if [ -d ${dirname(login)} ]; then
+  mkdir -p ${login}
+  chown -R ${uid}:${uid} ${login}
+fi
 `;
 
 /** Becomes the user as a login does: in the group, without any privilege. */
 const becomeUser = `
-group=/sys/fs/cgroup/user-${uid}/login
-if [ -e $group ]; then echo $$ > $group/cgroup.procs; fi
+if [ -d ${login} ]; then echo $$ > ${login}/cgroup.procs; fi
 exec setpriv --reuid=${uid} --regid=${uid} --clear-groups "$@"
 `;
 
 /** Adds the user to a scene, once. */
 export async function addUser(scene: Scene): Promise<void> {
   await scene.succeed(["sh", "-c", makeUser]);
-  await scene.succeed(["sh", "-c", delegateGroup]);
+  await scene.succeed(["sh", "-c", openLogin]);
   await new UserPodman(scene, { name: "runc", path: "/usr/sbin/runc" }).print([
     "load",
     "--quiet",

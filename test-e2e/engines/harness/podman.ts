@@ -11,9 +11,9 @@ export const image = "localhost/machine:latest";
 
 const isSystemdBooted = existsSync("/run/systemd/system");
 
-/** Without CAP_SYS_RESOURCE nobody can raise the limits as Podman would by itself. */
+/** Without CAP_SYS_RESOURCE nobody can raise the limits as Podman would by itself: these are below what everybody has. */
 const containersConf = `[containers]
-default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
+default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
 netns = "none"
 [engine]
 events_logger = "file"
@@ -127,6 +127,10 @@ export const machineReasons: readonly MachineReason[] = [
   {
     evidence: /conmon was told of the kill/,
     because: "Debian's conmon does not see a kill for want of memory, and Podman does not say so",
+  },
+  {
+    evidence: /criu failed|CRIU checkpoint restore failed|notify-script: line/,
+    because: "CRIU of Debian 12 cannot save processes on this kernel",
   },
   {
     evidence: /rootless containers with cgroup V1/,

@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { quote, RunletError } from "@runlet/errors";
 import type { Descriptor } from "@runlet/spec";
 import { checkContent } from "../digest.ts";
 import { BlobDirectory } from "../store/blob-directory.ts";
-import { replaceFile } from "../store/durable-file.ts";
+import { ensureDirectory, replaceFile } from "../store/durable-file.ts";
 import { lockFile } from "../store/file-lock.ts";
 import { hasCode, storeError } from "../store/store-error.ts";
 import type { ImageTarget, ManifestContent, OpenContent, RequestOptions } from "../transfer.ts";
@@ -46,7 +46,7 @@ export class LayoutTarget implements ImageTarget {
    */
   static async open(hostPath: string): Promise<LayoutTarget> {
     try {
-      mkdirSync(hostPath, { recursive: true });
+      ensureDirectory(hostPath, 0o755);
       const header = join(hostPath, "oci-layout");
       if (existsSync(header)) checkLayoutHeader(hostPath, readFileSync(header));
       else if (readdirSync(hostPath).length > 0)

@@ -1,4 +1,4 @@
-import { closeSync, constants, fsync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, constants, fsync, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 /** Waits until what was written to a file, or the names in a directory, are on the disk. */
@@ -13,6 +13,23 @@ export async function flushDirectory(hostPath: string): Promise<void> {
     await flush(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/**
+ * Makes a directory and those above it that are missing. Node's own way of it never ends below procfs, where what is missing
+ * cannot be made (`ENOENT`).
+ *
+ * @throws the failure of mkdir(2); `ENOTDIR` where a file is in the way.
+ */
+export function ensureDirectory(hostPath: string, mode: number): void {
+  if (statSync(hostPath, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  ensureDirectory(dirname(hostPath), mode);
+  try {
+    mkdirSync(hostPath, { mode });
+  } catch (error) {
+    // Another process may have made it since.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !statSync(hostPath).isDirectory()) throw error;
   }
 }
 

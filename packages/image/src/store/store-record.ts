@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node
 import { join } from "node:path";
 import { quote, RunletError } from "@runlet/errors";
 import { layoutHeader } from "../layout/layout-index.ts";
-import { isUnfinished, replaceFile } from "./durable-file.ts";
+import { ensureDirectory, isUnfinished, replaceFile } from "./durable-file.ts";
 import { hasCode, storeError } from "./store-error.ts";
 import { isHostRoot } from "./store-privileges.ts";
 
@@ -24,7 +24,7 @@ export async function openStoreDirectory(hostPath: string): Promise<StoreRecord>
     throw new RunletError("ERR_RUNLET_STORE", `cannot use ${quote(hostPath)} as a store: ${reason}`, { hint });
   };
   try {
-    mkdirSync(hostPath, { recursive: true, mode: 0o711 });
+    ensureDirectory(hostPath, 0o711);
     // What others have written below could be anything: a link, a FIFO.
     if (statSync(hostPath).uid !== process.geteuid?.())
       refuse("it belongs to another user", "use a store of your own: name its directory with --store");

@@ -1,11 +1,12 @@
 // Writes docs/conformance.md: each field of a Linux config.json, the end-to-end tests that observe it, and their results.
 //
-//   node scripts/conformance.js [--check] [--complete] REPORT...
+//   node scripts/conformance.js [--check | --dry-run] [--complete] REPORT...
 //
-// REPORT is what `vitest run --project e2e --reporter=json --outputFile=REPORT` wrote; several are of several kinds of machine. A test says which fields it observes
-// at the beginning of its title, or of the title of what it belongs to: `[/process/cwd]`, several one after the other, `*` for any key or index (or left out), `/**` for all that
-// lies below. --check writes nothing and fails when the table is another one; --complete fails when a field has no test. A
-// tag that names no field always fails.
+// REPORT is what `vitest run --project e2e --reporter=json --outputFile=REPORT` wrote; several are of several kinds of
+// machine. A test says which fields it observes at the beginning of its title, or of the title of what it belongs to:
+// `[/process/cwd]`, several one after the other, `*` for any key or index (or left out), `/**` for all that lies below.
+// --check writes nothing and fails when the table is another one; --dry-run writes nothing. --complete fails when a field has
+// no test. A tag that names no field always fails.
 import { readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -126,13 +127,20 @@ function testsOf({ testResults }) {
   );
 }
 
-/** The table as Markdown, the fields without a test, and the tags that name no field. */
+/**
+ * The table as Markdown, the fields without a test, those whose tests were skipped on every machine, and the tags that name no
+ * field.
+ */
 export function makeTable(fields, tests) {
   const unknown = [...new Set(tests.flatMap(({ tags }) => tags).filter((tag) => !isKnown(tag, fields)))].sort();
   const byField = new Map(fields.map((field) => [field, []]));
   for (const test of tests)
     for (const tag of test.tags) for (const field of fieldsOfTag(tag, fields)) byField.get(field).push(test);
   const missing = fields.filter((field) => byField.get(field).length === 0);
+  const unseen = fields.filter((field) => {
+    const all = byField.get(field);
+    return all.length > 0 && all.every(({ result }) => result === "skipped");
+  });
   const rows = fields.flatMap((field) =>
     byField
       .get(field)
@@ -158,10 +166,15 @@ export function makeTable(fields, tests) {
     "| field | test | result |",
     "|---|---|---|",
     ...rows,
-    ...(missing.length === 0 ? [] : ["", "## Without a test", "", ...missing.map((field) => `- \`${field}\``)]),
+    ...listOf("Without a test", missing),
+    ...listOf("Skipped on every machine that the reports are of", unseen),
     "",
   ].join("\n");
-  return { text, missing, unknown };
+  return { text, missing, unseen, unknown };
+}
+
+function listOf(title, fields) {
+  return fields.length === 0 ? [] : ["", `## ${title}`, "", ...fields.map((field) => `- \`${field}\``)];
 }
 
 function escapeCell(text) {
@@ -170,16 +183,18 @@ function escapeCell(text) {
 
 function main(args) {
   const reports = args.filter((arg) => !arg.startsWith("--")).map((path) => JSON.parse(readFileSync(path, "utf8")));
-  if (reports.length === 0) throw new Error("usage: node scripts/conformance.js [--check] [--complete] REPORT...");
+  if (reports.length === 0)
+    throw new Error("usage: node scripts/conformance.js [--check | --dry-run] [--complete] REPORT...");
   const fields = listFields(JSON.parse(readFileSync(schemaPath, "utf8")));
-  const { text, missing, unknown } = makeTable(fields, readTests(reports));
+  const { text, missing, unseen, unknown } = makeTable(fields, readTests(reports));
   const complaints = unknown.map((tag) => `the tag [${tag}] names no field`);
   if (args.includes("--complete")) complaints.push(...missing.map((field) => `no test observes ${field}`));
-  if (!args.includes("--check")) writeFileSync(tablePath, text);
-  else if (readFileSync(tablePath, "utf8") !== text)
-    complaints.push("docs/conformance.md is not what these reports make");
+  if (args.includes("--check")) {
+    if (readFileSync(tablePath, "utf8") !== text) complaints.push("docs/conformance.md is not what these reports make");
+  } else if (!args.includes("--dry-run")) writeFileSync(tablePath, text);
   for (const complaint of complaints) process.stderr.write(`${complaint}\n`);
-  process.stdout.write(`${fields.length - missing.length} of ${fields.length} fields have a test\n`);
+  const skipped = unseen.length === 0 ? "" : `; skipped on every machine: ${unseen.join(" ")}`;
+  process.stdout.write(`${fields.length - missing.length} of ${fields.length} fields have a test${skipped}\n`);
   return complaints.length === 0 ? 0 : 1;
 }
 

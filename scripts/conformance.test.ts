@@ -55,19 +55,25 @@ test("the table has each field's tests, those without one, and tags that name no
   const assertionResults = [
     result("[/a] holds", "passed"),
     result("[/a] also | so", "pending"),
+    result("[/c] elsewhere", "skipped"),
     result("[/typo] x", "passed"),
   ];
   const tests = readTests([{ testResults: [{ name, assertionResults }] }]) as Parameters<typeof makeTable>[1];
-  const { text, missing, unknown } = makeTable(["/a", "/b"], tests) as {
+  const { text, missing, unseen, unknown } = makeTable(["/a", "/b", "/c"], tests) as {
     text: string;
     missing: string[];
+    unseen: string[];
     unknown: string[];
   };
   expect(text).toContain(
     "| `/a` | x.test.ts: suite › also \\| so | skipped |\n|  | x.test.ts: suite › holds | passed |",
   );
-  expect(text).toContain("1 of 2 fields have a test.");
+  expect(text).toContain("2 of 3 fields have a test.");
   expect(missing).toEqual(["/b"]);
+  expect(unseen).toEqual(["/c"]);
+  expect(text).toContain(
+    "## Without a test\n\n- `/b`\n\n## Skipped on every machine that the reports are of\n\n- `/c`\n",
+  );
   expect(unknown).toEqual(["/typo"]);
 });
 

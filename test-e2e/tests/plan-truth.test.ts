@@ -209,6 +209,29 @@ describe("what strace sees of the init helper is what the plan says", () => {
     );
   });
 
+  test("an overlay as the root, of layers whose paths are long", async () => {
+    note(
+      await expectTruth(
+        shape((config, bundle) => {
+          const [upper = "", work = "", root = ""] = ["upper", "work", "empty"].map((name) =>
+            join(bundle.hostPath, name),
+          );
+          for (const directory of [upper, work, root]) mkdirSync(directory, { recursive: true });
+          config.root.path = root;
+          const layers = ["a", "b", "c"].map((letter) => join(bundle.hostPath, letter.repeat(100)));
+          for (const layer of layers) mkdirSync(layer, { recursive: true });
+          const options = [
+            `lowerdir=${[bundle.rootfs, ...layers].join(":")}`,
+            `upperdir=${upper}`,
+            `workdir=${work}`,
+            "index=off",
+          ];
+          config.mounts.unshift({ destination: "/", type: "overlay", source: "overlay", options });
+        }),
+      ),
+    );
+  });
+
   test("devices and links", async () => {
     note(
       await expectTruth(

@@ -128,7 +128,7 @@ interface Candidate {
 }
 
 /** Whether overlayfs takes a file for the absence of one. */
-export function isWhiteout({ mode, rdevMajor, rdevMinor }: FileStatus): boolean {
+function isWhiteout({ mode, rdevMajor, rdevMinor }: FileStatus): boolean {
   return (mode & fileTypes.S_IFMT) === fileTypes.S_IFCHR && rdevMajor === 0 && rdevMinor === 0;
 }
 

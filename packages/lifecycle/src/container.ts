@@ -6,6 +6,7 @@ import { RunletError } from "@runlet/errors";
 import type { LinuxResources } from "@runlet/spec";
 import type { ChildProcess } from "@runlet/syscall";
 import type { CheckpointOptions } from "./checkpoint/options.ts";
+import { cannotDelete, cannotStart, isNotFound, neverCompleted, noStreams, noTerminal } from "./container-errors.ts";
 import { ContainerProcess } from "./container-process.ts";
 import { stateOf, statusOf } from "./container-status.ts";
 import { execProcess } from "./exec.ts";
@@ -132,11 +133,7 @@ export class Container implements AsyncDisposable {
    */
   takeTerminal(): number {
     const fd = this.#terminalFd;
-    if (fd === null) {
-      throw new RunletError("ERR_RUNLET_TERMINAL", `container ${this.id} has no terminal to take`, {
-        hint: "set process.terminal in the config, and give no console socket",
-      });
-    }
+    if (fd === null) throw noTerminal(this.id);
     this.#terminalFd = null;
     return fd;
   }
@@ -156,10 +153,10 @@ export class Container implements AsyncDisposable {
   async start(): Promise<void> {
     const record = this.#freshRecord();
     using lock = await this.#directory.lock();
-    if (this.#process.exit !== null) throw this.#cannotStart("stopped");
+    if (this.#process.exit !== null) throw cannotStart(this.id, "stopped");
     using connection = connectForStart(lock.directoryFd);
     // Only what is created listens: the others are told what they are.
-    if (connection === null) throw this.#cannotStart(this.#status(record));
+    if (connection === null) throw cannotStart(this.id, this.#status(record));
     await startProcess(connection.fd, record, this.#hookState(record, "created"));
     this.#directory.removeStartSocket();
     try {
@@ -303,7 +300,6 @@ export class Container implements AsyncDisposable {
   async delete(options: { readonly force?: boolean } = {}): Promise<void> {
     const record = this.#lastRecord(options.force ?? false);
     if (record !== null) await this.#destroy(record, options.force ?? false);
-    if (record?.ownsBundle) await this.#removeBundle(record);
     this.#directory.remove();
     this.#close();
   }
@@ -317,23 +313,17 @@ export class Container implements AsyncDisposable {
     }
   }
 
-  async #removeBundle(record: StateRecord): Promise<void> {
-    const { removeBundle } = await import("./bundle-removal.ts");
-    await removeBundle(record.bundle, this.#images);
-  }
-
   async #destroy(record: StateRecord, force: boolean): Promise<void> {
     const status = this.#status(record);
-    if ((status === "running" || status === "paused") && !force) {
-      throw new RunletError("ERR_RUNLET_STATE", `cannot delete container ${this.id} that is not stopped: ${status}`, {
-        hint: `end it first: runlet kill ${this.id} KILL; or runlet delete --force ${this.id}`,
-      });
-    }
+    if ((status === "running" || status === "paused") && !force) throw cannotDelete(this.id, status);
     using _lock = await this.#directory.lock();
     await this.#end(record);
     await this.#cgroupOf(record)?.delete();
     if (record.intelRdt !== undefined) deleteIntelRdt(record.intelRdt);
     await runPoststopHooks(record.config, this.#hookState(record, "stopped"), this.#warn);
+    if (!record.ownsBundle) return;
+    const { removeBundle } = await import("./bundle-removal.ts");
+    await removeBundle(record.bundle, this.#images);
   }
 
   /** Kills every process of the container and waits until the first has ended. */
@@ -394,24 +384,12 @@ export class Container implements AsyncDisposable {
     if (known !== null) return known;
     const record = this.#directory.read();
     if (record !== null) return record;
-    throw new RunletError("ERR_RUNLET_STATE", `container ${this.id} was never completed`, {
-      hint: `remove what is left of it: runlet delete --force ${this.id}`,
-    });
+    throw neverCompleted(this.id);
   }
 
   #requireStreams(): ContainerStreams {
     if (this.#streams !== null) return this.#streams;
-    throw new RunletError("ERR_RUNLET_USAGE", `container ${this.id} has no streams`, {
-      hint: 'create it with stdio: "pipe" and without a terminal',
-    });
-  }
-
-  #cannotStart(status: ContainerStatus): RunletError {
-    const message =
-      status === "stopped" ? "cannot start a container that has stopped" : "cannot start an already running container";
-    return new RunletError("ERR_RUNLET_STATE", message, {
-      hint: status === "stopped" ? `delete it and create it again: runlet delete ${this.id}` : undefined,
-    });
+    throw noStreams(this.id);
   }
 
   #close(): void {
@@ -425,10 +403,6 @@ export class Container implements AsyncDisposable {
 
 function hasOwnPidNamespace(record: StateRecord): boolean {
   return record.config.linux?.namespaces?.some(({ type, path }) => type === "pid" && !path) ?? false;
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof RunletError && error.code === "ERR_RUNLET_NOT_FOUND";
 }
 
 function messageOf(error: unknown): string {

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from "node:http";
 import { connect as connectTo, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { sleep } from "./command.ts";
@@ -57,7 +58,7 @@ function configOf(directory: string, port: number, { user, hasTls = false }: Reg
     writeFileSync(within("htpasswd"), line);
   }
   if (hasTls) {
-    const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"];
+    const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1,DNS:registry.test"];
     const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", within("key.pem")];
     const args = ["req", "-x509", ...key, ...subject, "-days", "2", "-out", within("certificate.pem")];
     execFileSync("openssl", args, { stdio: "ignore" });
@@ -72,6 +73,48 @@ function configOf(directory: string, port: number, { user, hasTls = false }: Reg
     },
     ...(user === undefined ? {} : { auth: { htpasswd: { realm: "tests", path: within("htpasswd") } } }),
   };
+}
+
+/** A proxy that sends every tunnel to one server, whatever name it was asked for. */
+export class TunnelProxy implements AsyncDisposable {
+  /** What was asked for: the authority, and the proxy's own credentials. */
+  readonly seen: string[] = [];
+  readonly #server: HttpServer;
+
+  private constructor(target: string) {
+    this.#server = createHttpServer((_request, response) => response.writeHead(400).end());
+    this.#server.on("connect", (request: IncomingMessage, near: Socket) => {
+      this.seen.push(`${request.url} ${request.headers["proxy-authorization"]}`);
+      const far = connectTo(Number(target.split(":")[1]), "127.0.0.1", () => near.write("HTTP/1.1 200 OK\r\n\r\n"));
+      for (const [socket, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        socket.on("error", () => {});
+        socket.on("close", () => other.destroy());
+        socket.pipe(other);
+      }
+    });
+  }
+
+  /** @param target - `127.0.0.1:PORT` of the server. */
+  static async open(target: string): Promise<TunnelProxy> {
+    const proxy = new TunnelProxy(target);
+    proxy.#server.listen(0, "127.0.0.1");
+    await once(proxy.#server, "listening");
+    return proxy;
+  }
+
+  get host(): string {
+    return `127.0.0.1:${portOf(this.#server)}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await closed;
+  }
 }
 
 /** Passes connections on to a server, and counts, stops or ends what comes back. */

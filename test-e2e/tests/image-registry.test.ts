@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { buildLayer, LayoutBuilder } from "../../packages/image/test/layout-builder.ts";
 import type { Result } from "../harness/command.ts";
-import { Gate, Registry } from "../harness/registry.ts";
+import { Gate, Registry, TunnelProxy } from "../harness/registry.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite({ runtime: ["runlet"], program: "docker-registry" });
@@ -255,6 +255,20 @@ describe("a registry with TLS and users", () => {
     const wrong = await store.run("pull", [...access(), "--creds", "jane:wrong", destination()]);
     expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringContaining("401, unauthorized")]);
     expect(wrong.stderr).not.toContain("wrong");
+  });
+
+  test("is reached through a proxy, which sees no credentials but its own", async () => {
+    const store = openStore();
+    await using proxy = await TunnelProxy.open(closed.host);
+    const environment = { HTTPS_PROXY: `http://proxy:word@${proxy.host}`, NO_PROXY: "", no_proxy: "", https_proxy: "" };
+    await store.succeed("pull", from("api"), "--name", "api");
+    const args = [...access(), "--creds", `${user.name}:${user.password}`];
+    const pushed = await store.run("push", [...args, "api", "registry.test/proxied/api:1"], environment);
+    expect([pushed.status, pushed.stderr]).toEqual([0, ""]);
+    const pulled = await openStore().run("pull", [...args, "registry.test/proxied/api:1"], environment);
+    expect([pulled.status, pulled.stderr]).toEqual([0, ""]);
+    const basic = `Basic ${Buffer.from("proxy:word").toString("base64")}`;
+    expect(new Set(proxy.seen)).toEqual(new Set([`registry.test:443 ${basic}`]));
   });
 
   test("is not trusted without its certificate, and never talked to in plain", async () => {

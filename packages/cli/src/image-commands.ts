@@ -42,7 +42,7 @@ export const imageCommands: readonly Command[] = [
     summary: "copy an image into the store",
     description: [
       "Copies an image from a registry, an OCI image layout or an archive into the store, checks every content against its digest, and unpacks the layers. What the store has is not read again; a download that broke off goes on where it ended.",
-      "Credentials are those that docker login, podman login and skopeo login have stored.",
+      "Credentials are those that docker login, podman login and skopeo login have stored. The environment variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY are followed.",
     ],
     options: pullOptions,
     positionals: pullPositionals,

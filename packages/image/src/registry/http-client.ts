@@ -1,5 +1,8 @@
 import type { Agent, ClientRequest, IncomingMessage } from "node:http";
+import type { AgentOptions } from "node:https";
 import { aborted, ConnectionFailure, throwIfAborted } from "./connection-failure.ts";
+import { type ProxyFinder, proxyAuthorization } from "./proxy.ts";
+import { openTunnelAgent } from "./tunnel-agent.ts";
 
 /** A body that is sent: bytes, or a stream of a known length. */
 export type RequestBody = Uint8Array | { readonly content: AsyncIterable<Uint8Array>; readonly lengthBytes: number };
@@ -33,6 +36,7 @@ export interface HttpClientOptions {
   readonly certificateAuthorities: readonly string[];
   /** Takes any certificate. */
   readonly acceptsAnyCertificate: boolean;
+  readonly findProxy: ProxyFinder;
 }
 
 interface Modules {
@@ -40,6 +44,7 @@ interface Modules {
   readonly https: typeof import("node:https");
   readonly plainAgent: Agent;
   readonly tlsAgent: Agent;
+  readonly tls: AgentOptions;
 }
 
 /**
@@ -49,6 +54,8 @@ interface Modules {
 export class HttpClient implements Disposable {
   readonly #options: HttpClientOptions;
   #modules: Promise<Modules> | undefined;
+  /** Agents by the address of their proxy. */
+  readonly #tunnels = new Map<string, Promise<Agent>>();
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
@@ -62,15 +69,27 @@ export class HttpClient implements Disposable {
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
     this.#modules ??= this.#load();
-    const { http, https, plainAgent, tlsAgent } = await this.#modules;
-    const { signal, url, method, headers, body } = request;
+    const modules = await this.#modules;
+    const { signal, url, method, body } = request;
+    const proxy = await this.#options.findProxy(url);
     throwIfAborted(signal);
-    const isSecure = url.protocol === "https:";
-    const outgoing = (isSecure ? https : http).request(withoutCredentials(url), {
-      method,
-      agent: isSecure ? tlsAgent : plainAgent,
-      headers: { "accept-encoding": "identity", ...headers, ...lengthHeader(body) },
-    });
+    const headers = { "accept-encoding": "identity", ...request.headers, ...lengthHeader(body) };
+    const { http, https, plainAgent, tlsAgent } = modules;
+    let outgoing: ClientRequest;
+    if (url.protocol === "https:") {
+      const agent = proxy === undefined ? tlsAgent : await this.#tunnel(proxy, modules);
+      outgoing = https.request(withoutCredentials(url), { method, agent, headers });
+    } else if (proxy === undefined) {
+      outgoing = http.request(withoutCredentials(url), { method, agent: plainAgent, headers });
+    } else {
+      // Without TLS a proxy is asked for the whole address. (RFC 9112 section 3.2.2)
+      outgoing = (proxy.protocol === "https:" ? https : http).request(withoutCredentials(proxy), {
+        method,
+        agent: proxy.protocol === "https:" ? tlsAgent : plainAgent,
+        path: withoutCredentials(url).href,
+        headers: { ...headers, host: url.host, ...proxyAuthorization(proxy) },
+      });
+    }
     return new Exchange(request, this.#options.stallTimeoutMs).run(outgoing);
   }
 
@@ -81,17 +100,29 @@ export class HttpClient implements Disposable {
       tlsAgent.destroy();
     });
     this.#modules = undefined;
+    for (const tunnel of this.#tunnels.values()) void tunnel.then((agent) => agent.destroy());
+    this.#tunnels.clear();
+  }
+
+  #tunnel(proxy: URL, { tls }: Modules): Promise<Agent> {
+    const known = this.#tunnels.get(proxy.href);
+    if (known !== undefined) return known;
+    const agent = openTunnelAgent({ proxy, timeoutMs: this.#options.stallTimeoutMs, agent: tls });
+    this.#tunnels.set(proxy.href, agent);
+    return agent;
   }
 
   async #load(): Promise<Modules> {
     const { certificateAuthorities, acceptsAnyCertificate } = this.#options;
     const [http, https, tls] = await Promise.all([import("node:http"), import("node:https"), import("node:tls")]);
     const ca = certificateAuthorities.length === 0 ? {} : { ca: [...tls.rootCertificates, ...certificateAuthorities] };
+    const options = { keepAlive: true, rejectUnauthorized: !acceptsAnyCertificate, ...ca };
     return {
       http,
       https,
       plainAgent: new http.Agent({ keepAlive: true }),
-      tlsAgent: new https.Agent({ keepAlive: true, rejectUnauthorized: !acceptsAnyCertificate, ...ca }),
+      tlsAgent: new https.Agent(options),
+      tls: options,
     };
   }
 }

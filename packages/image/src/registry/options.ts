@@ -1,6 +1,7 @@
 import { quote, RunletError } from "@runlet/errors";
 import { type CredentialSource, storedCredentials } from "./credential-store.ts";
 import { HttpClient } from "./http-client.ts";
+import { environmentProxies, type ProxyFinder } from "./proxy.ts";
 import type { RetryPolicy } from "./retry.ts";
 
 /** A repository of a registry, and how it is talked to. */
@@ -22,6 +23,8 @@ export interface RegistryOptions {
   readonly acceptsAnyCertificate?: boolean | undefined;
   /** Certificates in PEM that are trusted beside the usual ones. */
   readonly certificateAuthorities?: readonly string[] | undefined;
+  /** Default: the proxies that the environment names; see {@link environmentProxies}. */
+  readonly findProxy?: ProxyFinder | undefined;
   /** How long a registry may keep silent. Default 60 s. */
   readonly stallTimeoutMs?: number | undefined;
   /** Default: five tries, pauses of half a second, doubled each time, a minute at most. */
@@ -70,6 +73,7 @@ export function readOptions(options: RegistryOptions): RegistrySettings {
       stallTimeoutMs: options.stallTimeoutMs ?? defaultStallTimeoutMs,
       certificateAuthorities: options.certificateAuthorities ?? [],
       acceptsAnyCertificate: options.acceptsAnyCertificate ?? false,
+      findProxy: options.findProxy ?? environmentProxies(process.env),
     }),
   };
 }

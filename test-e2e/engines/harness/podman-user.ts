@@ -44,6 +44,7 @@ fi
 /** Becomes the user as a login does: in the group, without any privilege. */
 const becomeUser = `
 if [ -d ${login} ]; then echo $$ > ${login}/cgroup.procs; fi
+export USER=$(id -nu ${uid})
 exec setpriv --reuid=${uid} --regid=${uid} --clear-groups "$@"
 `;
 
@@ -62,7 +63,7 @@ export async function addUser(scene: Scene): Promise<void> {
 export class UserPodman extends Podman {
   /** The argument list of a call, program first. */
   override argv(args: readonly string[]): string[] {
-    const variables = [`HOME=${home}`, `XDG_RUNTIME_DIR=${runtimeDirectory}`, "USER=guest"];
+    const variables = [`HOME=${home}`, `XDG_RUNTIME_DIR=${runtimeDirectory}`];
     return ["sh", "-c", becomeUser, "sh", "env", ...variables, ...super.argv(args)];
   }
 

@@ -155,6 +155,7 @@ export class Unpacker implements ArchiveHandler {
     this.#totalBytes += entry.sizeBytes;
     if (this.#totalBytes > this.#limits.totalBytes)
       throw unpackError(entry.path, `the archive's files have more than ${this.#limits.totalBytes} bytes`);
+    if (entry.pax.size > 0) this.#reportAcls(entry);
     if (entry.type === "file" && this.#whiteouts === undefined) {
       const place = this.#target.placeBesideLast(entry.path);
       if (place !== undefined) {
@@ -317,6 +318,16 @@ export class Unpacker implements ArchiveHandler {
     const xattrs = entry.xattrs.filter((xattr) => this.#mayCarry(entry, xattr));
     const { mode, mtime } = entry;
     return { ...this.#ownerOf(entry), mode, mtime, atime: entry.atime ?? mtime, xattrs };
+  }
+
+  /** Lists in text that name users or groups mean whatever a machine makes of the names, and are left out. */
+  #reportAcls(entry: ArchiveEntry): void {
+    for (const kind of ["access", "default"]) {
+      const name = `system.posix_acl_${kind}`;
+      const isTaken = entry.xattrs.some((xattr) => xattr.name.toString("latin1") === name);
+      const isMeant = kind === "access" || entry.type === "directory";
+      if (isMeant && !isTaken && entry.pax.has(`SCHILY.acl.${kind}`)) this.#skip(entry, name, "policy");
+    }
   }
 
   #mayCarry(entry: ArchiveEntry, xattr: Xattr): boolean {

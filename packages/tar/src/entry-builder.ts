@@ -1,3 +1,4 @@
+import { readAcl } from "./acl.ts";
 import { archiveError } from "./archive-error.ts";
 import type { ArchiveEntry, DataRange, EntryType, ExtendedAttribute, Timestamp } from "./entry.ts";
 import type { Header } from "./header.ts";
@@ -86,7 +87,7 @@ export function buildEntry(header: Header, preamble: EntryPreamble, offset: numb
       ctime: timeOf(pax, "ctime", offset),
       deviceMajor: header.deviceMajor,
       deviceMinor: header.deviceMinor,
-      xattrs: pax.size === 0 ? noXattrs : readXattrs(pax, offset),
+      xattrs: pax.size === 0 ? noXattrs : readXattrs(pax, { offset, isDirectory: type === "directory" }),
       dataRanges: dataRanges as readonly DataRange[] | undefined,
       pax,
       archiveOffset: offset,
@@ -122,7 +123,11 @@ export function mergePax(base: ReadonlyMap<string, Buffer>, records: readonly Pa
   return merged;
 }
 
-function readXattrs(pax: ReadonlyMap<string, Buffer>, offset: number): readonly ExtendedAttribute[] {
+function readXattrs(
+  pax: ReadonlyMap<string, Buffer>,
+  options: { offset: number; isDirectory: boolean },
+): readonly ExtendedAttribute[] {
+  const { offset, isDirectory } = options;
   const byName = new Map<string, ExtendedAttribute>();
   for (const [keyword, value] of pax) {
     const xattr = readXattr({ keyword, value });
@@ -131,6 +136,12 @@ function readXattrs(pax: ReadonlyMap<string, Buffer>, offset: number): readonly 
       throw archiveError(offset, "an extended attribute without a name that can be set");
     // bsdtar writes each in both forms.
     byName.set(xattr.name.toString("latin1"), xattr);
+  }
+  for (const [keyword, value] of pax) {
+    // Only directories have a default list.
+    const acl = keyword === "SCHILY.acl.default" && !isDirectory ? undefined : readAcl(keyword, value);
+    // The attribute itself, byte for byte, says more than the text.
+    if (acl && !byName.has(acl.name.toString("latin1"))) byName.set(acl.name.toString("latin1"), acl);
   }
   return byName.size === 0 ? noXattrs : [...byName.values()];
 }

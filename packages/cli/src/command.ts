@@ -121,8 +121,8 @@ export interface Command<
   readonly failureStatus?: number;
   /** Taken, but not shown in help, manual and completion. */
   readonly hidden?: boolean;
-  /** Brings the code; a command without it is known by name and flags, and refused. */
-  load?(): Promise<CommandModule<Options, Positionals>>;
+  /** Brings the code. */
+  load(): Promise<CommandModule<Options, Positionals>>;
 }
 
 /** Commands that share their first word. Each is an entry of the table on its own, by the name `GROUP COMMAND`. */

@@ -4,16 +4,13 @@ import { globalOptions } from "./options/global.ts";
 import { helpOption, versionOption } from "./parser.ts";
 import {
   commandForm,
-  commandSummary,
   isGroup,
-  isUnsupported,
   optionForms,
   optionSummary,
   positionalForms,
   shownOptions,
   shownTopics,
   topicNames,
-  topicSummary,
 } from "./usage-text.ts";
 
 const indent = "   ";
@@ -38,7 +35,7 @@ function programHelp(programName: string): string {
       "DESCRIPTION",
       wrap("Runs containers from OCI bundles: directories that hold a config.json and a root file system."),
     ],
-    ["COMMANDS", columns(shownTopics(topics()).map((topic) => [topicNames(topic), topicSummary(topic)]))],
+    ["COMMANDS", columns(shownTopics(topics()).map((topic) => [topicNames(topic), topic.summary]))],
     ["GLOBAL OPTIONS", optionLines({ ...globalOptions, help: helpOption, version: versionOption })],
   ]);
 }
@@ -49,17 +46,16 @@ function groupHelp(programName: string, group: CommandGroup): string {
     ["NAME", [`${programName} ${group.name} - ${group.summary}`]],
     ["USAGE", [`${programName} ${group.name} COMMAND [options] [arguments...]`]],
     ["DESCRIPTION", group.description.flatMap(wrap)],
-    ["COMMANDS", columns(shown.map((command) => [command.name.slice(group.name.length + 1), commandSummary(command)]))],
+    ["COMMANDS", columns(shown.map((command) => [command.name.slice(group.name.length + 1), command.summary]))],
   ]);
 }
 
 function commandHelp(programName: string, command: Command): string {
   const positionals = Object.values(command.positionals);
-  const refusal = isUnsupported(command) ? [`${programName} does not support this command: it is refused.`] : [];
   return sections([
-    ["NAME", [`${programName} ${command.name} - ${commandSummary(command)}`]],
+    ["NAME", [`${programName} ${command.name} - ${command.summary}`]],
     ["USAGE", [commandForm(programName, command)]],
-    ["DESCRIPTION", [...(command.description ?? []), ...refusal].flatMap(wrap)],
+    ["DESCRIPTION", (command.description ?? []).flatMap(wrap)],
     ["ARGUMENTS", columns(positionals.map((positional) => [positionalForms({ positional }), positional.summary]))],
     ["OPTIONS", optionLines({ ...command.options, help: helpOption })],
   ]);

@@ -2,17 +2,7 @@ import type { Command, CommandGroup, OptionTable } from "./command.ts";
 import { commandGroups, commands, commandsOf, topics } from "./commands.ts";
 import { globalOptions } from "./options/global.ts";
 import { helpOption, versionOption } from "./parser.ts";
-import {
-  commandForm,
-  commandSummary,
-  isGroup,
-  isUnsupported,
-  optionSummary,
-  shownOptions,
-  shownTopics,
-  topicNames,
-  topicSummary,
-} from "./usage-text.ts";
+import { commandForm, isGroup, optionSummary, shownOptions, shownTopics, topicNames } from "./usage-text.ts";
 
 /**
  * A manual page in the language of man(7).
@@ -52,7 +42,7 @@ function programPage(): string[] {
     ]),
     ...section(
       "COMMANDS",
-      shown.flatMap((topic) => [".TP", `\\fB${escapeRoff(topicNames(topic))}\\fR`, escapeRoff(topicSummary(topic))]),
+      shown.flatMap((topic) => [".TP", `\\fB${escapeRoff(topicNames(topic))}\\fR`, escapeRoff(topic.summary)]),
     ),
     ...section("GLOBAL OPTIONS", options({ ...globalOptions, help: helpOption, version: versionOption })),
     ...section("EXIT STATUS", [
@@ -83,7 +73,7 @@ function groupPage(group: CommandGroup): string[] {
       shown.flatMap((command) => [
         ".TP",
         `\\fB${escapeRoff(command.name.slice(group.name.length + 1))}\\fR`,
-        escapeRoff(commandSummary(command)),
+        escapeRoff(command.summary),
       ]),
     ),
     ...section("SEE ALSO", [seeAlso(shown)]),
@@ -100,12 +90,10 @@ function paragraphs(texts: readonly string[]): string[] {
 
 function commandPage(command: Command): string[] {
   const positionals = Object.values(command.positionals);
-  const refusal = isUnsupported(command) ? ["This command is not supported: it is refused."] : [];
-  const description = [...(command.description ?? []), ...refusal];
   return [
-    ...section("NAME", [escapeRoff(`${pageName(command)} - ${commandSummary(command)}`)]),
+    ...section("NAME", [escapeRoff(`${pageName(command)} - ${command.summary}`)]),
     ...section("SYNOPSIS", [escapeRoff(commandForm("runlet", command))]),
-    ...section("DESCRIPTION", paragraphs(description)),
+    ...section("DESCRIPTION", paragraphs(command.description ?? [])),
     ...section(
       "ARGUMENTS",
       positionals.flatMap((positional) => [

@@ -70,21 +70,13 @@ describe("runProgram", () => {
     expect(written.error.pop()).toContain("exec failed: ");
   });
 
-  it("refuses what is not supported by name", async () => {
-    expect(await run("checkpoint", "web")).toBe(1);
-    expect(written.error[0]).toContain('the command \\"checkpoint\\" is not supported');
-    expect(written.output).toEqual([]);
-  });
-
   it("writes an error to the log file as JSON, and to standard error in plain words", async () => {
     const log = join(directory, "log");
-    expect(await run("--log", log, "--log-format=json", "checkpoint", "web")).toBe(1);
+    expect(await run("--log", log, "--log-format=json", "state", "web")).toBe(1);
     const text = written.logs.get(log) ?? "";
     expect(text).toMatch(time);
     expect(JSON.parse(text)).toMatchObject({ level: "error", msg: written.error[0] });
-    expect(written.error).toEqual([
-      'the command "checkpoint" is not supported (hint: runlet --help lists the commands that are)',
-    ]);
+    expect(written.error).toEqual([expect.stringContaining("container does not exist: web (hint: ")]);
   });
 
   it("takes the last of two log files, and opens no other", async () => {
@@ -93,7 +85,7 @@ describe("runProgram", () => {
   });
 
   it("takes /dev/stderr for what holds without --log", async () => {
-    expect(await run("--log", "/dev/stderr", "checkpoint", "web")).toBe(1);
+    expect(await run("--log", "/dev/stderr", "state", "web")).toBe(1);
     expect(written.logs.size).toBe(0);
     expect(written.error).toHaveLength(1);
   });

@@ -68,12 +68,6 @@ export async function runProgram(args: readonly string[], host: Host): Promise<n
 async function runCommand(command: Command, invocation: Invocation): Promise<number> {
   const { log, programName } = invocation;
   log.debug(`${programName} ${command.name} ${JSON.stringify(invocation.positionals)}`);
-  if (command.load === undefined) {
-    throw new RunletError("ERR_RUNLET_UNSUPPORTED", `the command "${command.name}" is not supported`, {
-      hint: `${programName} --help lists the commands that are`,
-      details: { command: command.name },
-    });
-  }
   const { run } = await command.load();
   const status = await run(invocation);
   log.debug(`${programName} ${command.name}: exit status ${status}`);

@@ -39,22 +39,7 @@ export function topicNames(topic: Command | CommandGroup): string {
   return [topic.name, ...(isGroup(topic) ? [] : (topic.aliases ?? []))].join(", ");
 }
 
-/** The summary of a command, marked when it is not supported, or of a group. */
-export function topicSummary(topic: Command | CommandGroup): string {
-  return isGroup(topic) ? topic.summary : commandSummary(topic);
-}
-
 /** Topics of the help that are shown. */
 export function shownTopics<Topic extends Command | CommandGroup>(all: readonly Topic[]): readonly Topic[] {
   return all.filter((topic) => isGroup(topic) || topic.hidden !== true);
-}
-
-/** Whether a command is known only to be refused. */
-export function isUnsupported(command: Command): boolean {
-  return command.load === undefined;
-}
-
-/** The summary of a command, marked when it is not supported. */
-export function commandSummary(command: Command): string {
-  return isUnsupported(command) ? `${command.summary} (not supported)` : command.summary;
 }

@@ -223,6 +223,6 @@ describe("annotations that can act", () => {
     for (const name of Object.keys(selectAnnotations(spec, ["org."]))) {
       expect(listed.potentiallyUnsafeConfigAnnotations?.some((prefix) => name.startsWith(prefix))).toBe(true);
     }
-    expect(listed.potentiallyUnsafeConfigAnnotations).toEqual(["org.systemd.property."]);
+    expect(listed.potentiallyUnsafeConfigAnnotations).toEqual(["org.criu.config", "org.systemd.property."]);
   });
 });

@@ -51,6 +51,8 @@ export function features(): Features {
       mountExtensions: { idmap: { enabled: true } },
       netDevices: { enabled: true },
     },
+    // By the name under which programs look for it in runc's answer.
+    annotations: { "org.opencontainers.runc.checkpoint.enabled": "true" },
     potentiallyUnsafeConfigAnnotations: [...actingAnnotations],
   };
 }

@@ -3,7 +3,7 @@ import { commandGroups, commands, commandsOf, topics } from "../commands.ts";
 import { globalOptions } from "../options/global.ts";
 import { helpOption, versionOption } from "../parser.ts";
 import { signalNames } from "../signal-names.ts";
-import { isGroup, isUnsupported, shownOptions, shownTopics } from "../usage-text.ts";
+import { shownOptions, shownTopics } from "../usage-text.ts";
 
 /** What stands at one place of a command line. */
 export type Candidates =
@@ -81,13 +81,11 @@ export function readVocabulary(): Vocabulary {
 }
 
 function shownCommands(): readonly Command[] {
-  return commands.filter((command) => command.hidden !== true && command.load !== undefined);
+  return commands.filter((command) => command.hidden !== true);
 }
 
 function shownTopicWords(): Topic[] {
-  return shownTopics(topics())
-    .filter((topic) => isGroup(topic) || !isUnsupported(topic))
-    .map(({ name, summary }) => ({ name, summary }));
+  return shownTopics(topics()).map(({ name, summary }) => ({ name, summary }));
 }
 
 function readOptions(table: OptionTable): OptionWords[] {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Cgroup } from "@runlet/cgroups";
+import type { HookState } from "./hook-runner.ts";
 import type { ContainerState, ContainerStatus } from "./options.ts";
 import { isAlive, isHelper } from "./process-status.ts";
 import type { StateDirectory } from "./state-directory.ts";
@@ -36,6 +37,23 @@ export function stateOf(record: StateRecord, status: ContainerStatus, cgroup: Cg
     ...(record.annotations === undefined ? {} : { annotations: record.annotations }),
     ...(isOomKilled ? { oomKilled: true } : {}),
   };
+}
+
+/** What hooks get on their standard input. @see runtime.md#state */
+export function hookStateOf(record: StateRecord, status: HookState["status"]): HookState {
+  return {
+    ociVersion: record.ociVersion,
+    id: record.id,
+    status,
+    ...(status === "stopped" ? {} : { pid: record.init_process_pid }),
+    bundle: record.bundle,
+    ...(record.annotations === undefined ? {} : { annotations: record.annotations }),
+  };
+}
+
+/** Whether the end of the container's process is the end of all others: it is the first of a pid namespace. */
+export function hasOwnPidNamespace(record: StateRecord): boolean {
+  return record.config.linux?.namespaces?.some(({ type, path }) => type === "pid" && !path) ?? false;
 }
 
 const userNames = new Map<number, string>();

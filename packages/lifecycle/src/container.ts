@@ -2,17 +2,24 @@ import { closeSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import type { Cgroup, CgroupEvent } from "@runlet/cgroups";
 import { cgroupFromState, deleteIntelRdt, intelRdtStats } from "@runlet/cgroups";
-import { RunletError } from "@runlet/errors";
 import type { LinuxResources } from "@runlet/spec";
 import type { ChildProcess } from "@runlet/syscall";
 import type { CheckpointOptions } from "./checkpoint/options.ts";
-import { cannotDelete, cannotStart, isNotFound, neverCompleted, noStreams, noTerminal } from "./container-errors.ts";
+import {
+  cannotDelete,
+  cannotStart,
+  isNotFound,
+  neverCompleted,
+  noStreams,
+  noTerminal,
+  notRunning,
+} from "./container-errors.ts";
 import { ContainerProcess } from "./container-process.ts";
-import { stateOf, statusOf } from "./container-status.ts";
+import { hasOwnPidNamespace, hookStateOf, stateOf, statusOf } from "./container-status.ts";
 import { execProcess } from "./exec.ts";
 import type { ExecOptions } from "./exec-options.ts";
 import type { ExecProcess } from "./exec-process.ts";
-import { type HookState, runPoststartHooks, runPoststopHooks } from "./hook-runner.ts";
+import { runPoststartHooks, runPoststopHooks } from "./hook-runner.ts";
 import { hostLayout } from "./host.ts";
 import type { ImageProvider } from "./image-provider.ts";
 import type { SchemataUpdate } from "./intel-rdt.ts";
@@ -157,10 +164,10 @@ export class Container implements AsyncDisposable {
     using connection = connectForStart(lock.directoryFd);
     // Only what is created listens: the others are told what they are.
     if (connection === null) throw cannotStart(this.id, this.#status(record));
-    await startProcess(connection.fd, record, this.#hookState(record, "created"));
+    await startProcess(connection.fd, record, hookStateOf(record, "created"));
     this.#directory.removeStartSocket();
     try {
-      await runPoststartHooks(record.config, this.#hookState(record, "running"));
+      await runPoststartHooks(record.config, hookStateOf(record, "running"));
     } catch (error) {
       // runtime.md#lifecycle step 9: an error, and the container is stopped.
       await this.#end(record);
@@ -181,7 +188,7 @@ export class Container implements AsyncDisposable {
       record,
       status: this.#status(record),
       cgroup: this.#cgroupOf(record),
-      state: this.#hookState(record, "running"),
+      state: hookStateOf(record, "running"),
       options,
       warn: this.#warn,
     });
@@ -214,11 +221,7 @@ export class Container implements AsyncDisposable {
       await cgroup?.kill(number);
       return;
     }
-    if (!this.#process.signal(record, number)) {
-      throw new RunletError("ERR_RUNLET_STATE", "container not running", {
-        hint: `it has stopped: runlet delete ${this.id} removes it`,
-      });
-    }
+    if (!this.#process.signal(record, number)) throw notRunning(this.id);
     if (number === SIGKILL && !hasOwnPidNamespace(record)) await cgroup?.kill(SIGKILL);
   }
 
@@ -320,7 +323,7 @@ export class Container implements AsyncDisposable {
     await this.#end(record);
     await this.#cgroupOf(record)?.delete();
     if (record.intelRdt !== undefined) deleteIntelRdt(record.intelRdt);
-    await runPoststopHooks(record.config, this.#hookState(record, "stopped"), this.#warn);
+    await runPoststopHooks(record.config, hookStateOf(record, "stopped"), this.#warn);
     if (!record.ownsBundle) return;
     const { removeBundle } = await import("./bundle-removal.ts");
     await removeBundle(record.bundle, this.#images);
@@ -337,17 +340,6 @@ export class Container implements AsyncDisposable {
     // A creator that was killed may have left a process that it had no time to record: its control group knows it.
     const isComplete = record.init_process_pid !== 0 && hasOwnPidNamespace(record);
     if (!isComplete) await cgroup?.kill(SIGKILL);
-  }
-
-  #hookState(record: StateRecord, status: HookState["status"]): HookState {
-    return {
-      ociVersion: record.ociVersion,
-      id: this.id,
-      status,
-      ...(status === "stopped" ? {} : { pid: record.init_process_pid }),
-      bundle: record.bundle,
-      ...(record.annotations === undefined ? {} : { annotations: record.annotations }),
-    };
   }
 
   #controlled(record: StateRecord): ControlledContainer {
@@ -399,10 +391,6 @@ export class Container implements AsyncDisposable {
     this.#terminalFd = null;
     this.#streams?.stdin.destroy();
   }
-}
-
-function hasOwnPidNamespace(record: StateRecord): boolean {
-  return record.config.linux?.namespaces?.some(({ type, path }) => type === "pid" && !path) ?? false;
 }
 
 function messageOf(error: unknown): string {

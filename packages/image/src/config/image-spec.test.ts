@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isRunletError } from "@runlet/errors";
 import { RootDirectory } from "@runlet/rootfs";
 import type { ImageConfig, ImageConfiguration } from "@runlet/spec";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { put, temporaryDirectory } from "../../test/temporary.ts";
 import { createImageSpec, filesOf, type ImageOverrides } from "./image-spec.ts";
 import { lookUpUser } from "./user-lookup.ts";
@@ -153,6 +153,9 @@ describe("process", () => {
   });
 
   test("the caller's cwd, user, mounts and hostname", () => {
+    // An ordinary user has no other ids to give.
+    const euid = vi.spyOn(process, "geteuid").mockReturnValue(0);
+    onTestFinished(() => euid.mockRestore());
     const mount = { destination: "/data", type: "tmpfs", source: "tmpfs" };
     const overrides = { cwd: "/tmp", user: "web:logs", hostname: "h", mounts: [mount], readonly: true };
     const spec = specOf({ WorkingDir: "/srv", User: "nobody", Volumes: { "/data/": {} } }, { overrides });

@@ -24,12 +24,19 @@ const action = fc.oneof(
 );
 type Action = typeof action extends fc.Arbitrary<infer Value> ? Value : never;
 
+/** An ordinary user could not look into a directory that its owner may not search. */
+function changeMode(target: string, mode: number): void {
+  const status = lstatSync(target);
+  if (status.isSymbolicLink()) return;
+  chmodSync(target, status.isDirectory() && process.geteuid?.() !== 0 ? mode | 0o100 : mode);
+}
+
 function perform(root: string, step: Action): void {
   const target = join(root, step.path);
   try {
     if (step.kind === "remove") rmSync(target, { recursive: true });
     if (step.kind === "directory") mkdirSync(target, { recursive: true });
-    if (step.kind === "mode" && !lstatSync(target).isSymbolicLink()) chmodSync(target, step.mode);
+    if (step.kind === "mode") changeMode(target, step.mode);
     if (step.kind === "rename") renameSync(target, join(root, step.to));
     if (step.kind === "write" && !existsSync(target)) {
       mkdirSync(dirname(target), { recursive: true });

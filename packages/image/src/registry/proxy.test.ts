@@ -1,5 +1,5 @@
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { HttpClient } from "./http-client.ts";
 import { environmentProxies, proxyAuthorization } from "./proxy.ts";
@@ -82,6 +82,7 @@ describe("a proxy", () => {
   let proxy: Server;
   let address = "";
   const seen: string[] = [];
+  const sockets: Socket[] = [];
   beforeEach(async () => {
     seen.length = 0;
     proxy = createServer((request, response) => {
@@ -89,11 +90,13 @@ describe("a proxy", () => {
       seen.push(`${request.method} ${request.url} ${host} ${authorization} ${request.headers["proxy-authorization"]}`);
       response.end("content");
     });
+    proxy.on("connection", (socket) => sockets.push(socket));
     await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
     address = `http://jane:secret@127.0.0.1:${(proxy.address() as AddressInfo).port}`;
   });
   afterEach(async () => {
-    proxy.closeAllConnections();
+    // A tunnel is no connection of HTTP's any more.
+    for (const socket of sockets.splice(0)) socket.destroy();
     await new Promise((resolve) => proxy.close(resolve));
   });
 

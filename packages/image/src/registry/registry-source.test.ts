@@ -384,7 +384,7 @@ describe("a registry that keeps silent", () => {
       response.writeHead(200, { "content-length": 1000 }).write(bytes.subarray(0, 400));
       return true;
     };
-    await using source = open({ stallTimeoutMs: 200 });
+    await using source = open({ stallTimeoutMs: 800 });
     expect((await read(source, descriptor)).equals(bytes)).toBe(true);
   });
 
@@ -398,11 +398,11 @@ describe("a registry that keeps silent", () => {
   test("is not what a reader is that takes its time", async () => {
     const bytes = noise(2_000_000);
     const descriptor = registry.addBlob(bytes);
-    await using source = open({ stallTimeoutMs: 150 });
+    await using source = open({ stallTimeoutMs: 800 });
     let doneBytes = 0;
     let isFirst = true;
     for await (const chunk of source.blob(descriptor)) {
-      if (isFirst) await new Promise((resolve) => setTimeout(resolve, 400));
+      if (isFirst) await new Promise((resolve) => setTimeout(resolve, 1500));
       isFirst = false;
       doneBytes += chunk.length;
     }

@@ -56,6 +56,8 @@ export interface ContainerdScene {
   readonly daemon: Daemon;
   /** Where containerd and its CRI listen, for the machine too. */
   readonly socketPath: string;
+  /** The image, as a file of the scene. */
+  readonly archive: string;
 }
 
 /** Opens a scene and starts containerd there. */
@@ -64,7 +66,7 @@ export async function openContainerdScene(): Promise<ContainerdScene> {
     name: "containerd",
     lockPath: import.meta.filename,
     empty: ["/var/lib/containerd", "/var/lib/cni", "/opt/containerd"],
-    controlGroups: [...Object.values(namespaces), "runlet-e2e.slice", "runlet-e2e-pods", "runlet-e2e-load"],
+    controlGroups: [...Object.values(namespaces), "default", "runlet-e2e.slice", "runlet-e2e-pods", "runlet-e2e-load"],
   });
   try {
     await installRunlet(scene);
@@ -77,7 +79,7 @@ export async function openContainerdScene(): Promise<ContainerdScene> {
     const archive = makeDockerArchive(scene.directory);
     for (const namespace of Object.values(namespaces))
       await scene.succeed([...ctr, "--namespace", namespace, "images", "import", archive]);
-    return { scene, daemon, socketPath };
+    return { scene, daemon, socketPath, archive };
   } catch (error) {
     await scene.close();
     throw error;

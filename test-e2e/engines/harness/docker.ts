@@ -16,15 +16,15 @@ const runcOnPath = "/usr/local/sbin/runc";
 
 const cgroupParent = usesSystemd ? "runlet-e2e.slice" : "/runlet-e2e-docker";
 
-/** As docs/engines.md has it; `peer` is the machine's runc, whose own name stands for what is first on the PATH. */
-function daemonConfig(defaultRuntime: string): string {
-  return JSON.stringify({
+/** The daemon's configuration: as docs/engines.md has it; `peer` is the machine's runc, whose own name stands for what is first on the PATH. */
+export function daemonConfig(defaultRuntime: string): object {
+  return {
     runtimes: { runlet: { path: "/usr/local/bin/runlet" }, peer: { path: "/usr/sbin/runc" } },
     "default-runtime": defaultRuntime,
     "exec-opts": [`native.cgroupdriver=${usesSystemd ? "systemd" : "cgroupfs"}`],
     "cgroup-parent": cgroupParent,
     "live-restore": true,
-  });
+  };
 }
 
 /** A scene in which Docker's daemon runs, has the image, and knows runlet. */
@@ -43,7 +43,7 @@ export async function openDockerScene(): Promise<DockerScene> {
   });
   try {
     await installRunlet(scene);
-    await scene.writeFile("/etc/docker/daemon.json", daemonConfig("runlet"));
+    await scene.writeFile("/etc/docker/daemon.json", JSON.stringify(daemonConfig("runlet")));
     const daemon = new Daemon({ scene, argv: ["dockerd"], probe: [docker, "info"] });
     await daemon.start();
     await scene.succeed([docker, "load", "--input", makeDockerArchive(scene.directory)]);
@@ -146,7 +146,7 @@ export class Docker {
   /** Makes the runtime the daemon's default, and the `runc` of the PATH. */
   async becomeDefault(): Promise<void> {
     await this.scene.succeed(["ln", "-sfn", this.runtime.path, runcOnPath]);
-    await this.scene.writeFile("/etc/docker/daemon.json", daemonConfig(this.runtimeName));
+    await this.scene.writeFile("/etc/docker/daemon.json", JSON.stringify(daemonConfig(this.runtimeName)));
     await this.scene.succeed(["sh", "-c", 'kill -HUP "$(cat /run/docker.pid)"']);
     for (const deadline = Date.now() + 30_000; Date.now() < deadline; await sleep(100))
       if ((await this.print(["info", "--format={{.DefaultRuntime}}"])) === this.runtimeName) return;

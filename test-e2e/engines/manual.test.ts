@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { openContainerdScene } from "./harness/containerd.ts";
+import { daemonConfig, openDockerScene } from "./harness/docker.ts";
+import { ManualSection } from "./harness/manual.ts";
+
+test("the page's commands for containerd do what they say, one after the other", async () => {
+  const { scene, socketPath, archive } = await openContainerdScene();
+  try {
+    await scene.succeed(["cp", archive, "/tmp/image.tar"]);
+    const printed: string[] = [];
+    for (const commands of new ManualSection("containerd").blocks("sh")) {
+      const options = { cwd: "/tmp", env: { CONTAINERD_ADDRESS: socketPath } };
+      printed.push((await scene.succeed(["sh", "-euc", commands], options)).stdout);
+    }
+    const [use = "", look = ""] = printed;
+    expect(use).toMatch(
+      /^unpacking localhost\/machine:latest .*\.\.\.done\nhello\nuid=0\(root\)[^\n]*\nID +TIMESTAMP/m,
+    );
+    expect(look).toMatch(/^ID +PID +STATUS +BUNDLE +CREATED +OWNER\nworker +\d+ +running /);
+    expect(look).toContain('"status": "running"');
+    expect(printed).toHaveLength(2);
+  } finally {
+    await scene.close();
+  }
+});
+
+test("the page's configuration and commands for Docker do what they say, one after the other", async () => {
+  const { scene } = await openDockerScene();
+  try {
+    const section = new ManualSection("Docker");
+    const [configuration = ""] = section.blocks("json");
+    // Beside what it says about runtimes, the daemon keeps what the scene has told it.
+    const merged = { ...daemonConfig("runc"), ...(JSON.parse(configuration) as object) };
+    await scene.writeFile("/etc/docker/daemon.json", JSON.stringify(merged));
+    const printed: string[] = [];
+    for (const commands of section.blocks("sh"))
+      printed.push((await scene.succeed(["sh", "-euc", commands], { cwd: "/tmp" })).stdout);
+    expect(printed[0]).toMatch(/^hello\n[0-9a-f]{64}\nworker\nuid=0\(root\)[^\n]*\nworker\nworker\n$/);
+    expect(printed).toHaveLength(2);
+    const version = await scene.succeed(["runc", "--version"]);
+    expect(version.stdout).toMatch(/^runc version .*\n(.*\n)*bun: /);
+  } finally {
+    await scene.close();
+  }
+});

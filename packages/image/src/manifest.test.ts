@@ -15,6 +15,12 @@ function parse(document: unknown, mediaType: string = mediaTypes.imageManifest) 
   return parseManifest({ bytes, descriptor: { mediaType, digest: sha256(bytes), size: bytes.length } });
 }
 
+function nest(depth: number): unknown {
+  let value: unknown = 0;
+  for (let level = 0; level < depth; level++) value = [value];
+  return value;
+}
+
 function messageOf(run: () => unknown): string {
   try {
     run();
@@ -73,6 +79,12 @@ describe("manifests", () => {
     ["a list", [], "it is no JSON object"],
     ["text", "not JSON", "it is no JSON"],
     ["bytes that are no UTF-8", '{"a":"\ud800"}', "schemaVersion"],
+    ["brackets without end", `{"schemaVersion":2,"config":${"[".repeat(1_000_000)}`, "nested too deep"],
+    [
+      "a type that nests",
+      { ...image, mediaType: undefined, config: { ...config, mediaType: nest(100) } },
+      "nested too deep",
+    ],
     ["too much", `{"a":"${"x".repeat(maxManifestBytes)}"}`, "more than 4194304"],
   ])("%s", (_name, document, message) => {
     expect(messageOf(() => parse(document))).toContain(message);

@@ -2,6 +2,7 @@ import { quote, RunletError } from "@runlet/errors";
 import type { Descriptor, ImageConfiguration, ImageIndex, ImageManifest } from "@runlet/spec";
 import { mediaTypes } from "@runlet/spec";
 import { isDigest } from "./digest.ts";
+import { isJsonObject, parseJsonDocument } from "./json-document.ts";
 import {
   isConfigType,
   isForeignLayerType,
@@ -119,7 +120,7 @@ export function parseConfiguration(options: {
   for (const key of ["architecture", "os"])
     if (typeof document[key] !== "string") return refuse(`its ${key} is ${show(document[key])}, not a name`);
   const rootfs = document.rootfs;
-  if (!isObject(rootfs)) return refuse("it has no rootfs");
+  if (!isJsonObject(rootfs)) return refuse("it has no rootfs");
   const diffIds = rootfs.diff_ids ?? [];
   if (!Array.isArray(diffIds) || !diffIds.every(isDigest)) return refuse("its rootfs.diff_ids are no digests");
   if (diffIds.length !== manifest.layers.length)
@@ -137,7 +138,7 @@ const maps = ["ExposedPorts", "Volumes", "Labels"] as const;
 
 function checkConfig(config: unknown, refuse: (reason: string) => never): void {
   if (config === undefined) return;
-  if (!isObject(config)) refuse("its config is no object");
+  if (!isJsonObject(config)) refuse("its config is no object");
   const fields = config as JsonObject;
   const isText = (value: unknown) => typeof value === "string";
   for (const key of texts) {
@@ -149,27 +150,23 @@ function checkConfig(config: unknown, refuse: (reason: string) => never): void {
   }
   for (const key of maps) {
     const value = fields[key];
-    if (value !== undefined && !isObject(value)) refuse(`its config.${key} is no object`);
+    if (value !== undefined && !isJsonObject(value)) refuse(`its config.${key} is no object`);
     if (key === "Labels" && !Object.values(value ?? {}).every(isText)) refuse("its config.Labels are no texts");
   }
 }
 
 function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
-  if (!isObject(value)) return value;
+  if (!isJsonObject(value)) return value;
   const entries = Object.entries(value).filter(([, child]) => child !== null);
   return Object.fromEntries(entries.map(([key, child]) => [key, withoutNulls(child)]));
 }
 
 function parseObject(bytes: Uint8Array, refuse: (reason: string) => never): JsonObject {
   if (bytes.length > maxManifestBytes) return refuse(`it has ${bytes.length} bytes, more than ${maxManifestBytes}`);
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    return refuse("it is no JSON");
-  }
-  return isObject(value) ? value : refuse("it is no JSON object");
+  const value = parseJsonDocument(bytes);
+  if (value === undefined) return refuse("it is no JSON, or nested too deep");
+  return isJsonObject(value) ? value : refuse("it is no JSON object");
 }
 
 function descriptorsOf(value: unknown, pointer: string, refuse: (reason: string) => never): Descriptor[] {
@@ -180,7 +177,7 @@ function descriptorsOf(value: unknown, pointer: string, refuse: (reason: string)
 }
 
 function descriptorOf(value: unknown, pointer: string, refuse: (reason: string) => never): Descriptor {
-  if (!isObject(value)) return refuse(`its ${pointer} is no descriptor`);
+  if (!isJsonObject(value)) return refuse(`its ${pointer} is no descriptor`);
   const { mediaType, digest, size, urls, platform } = value;
   if (typeof mediaType !== "string") return refuse(`the mediaType of its ${pointer} is ${show(mediaType)}`);
   if (!isDigest(digest)) return refuse(`the digest of its ${pointer} is ${show(digest)}`);
@@ -189,16 +186,12 @@ function descriptorOf(value: unknown, pointer: string, refuse: (reason: string) 
   if (urls !== undefined && !(Array.isArray(urls) && urls.every((url) => typeof url === "string")))
     return refuse(`the urls of its ${pointer} are ${show(urls)}`);
   if (platform !== undefined && platform !== null) {
-    if (!isObject(platform) || typeof platform.architecture !== "string" || typeof platform.os !== "string")
+    if (!isJsonObject(platform) || typeof platform.architecture !== "string" || typeof platform.os !== "string")
       return refuse(`the platform of its ${pointer} is ${show(platform)}`);
     if (platform.variant !== undefined && typeof platform.variant !== "string")
       return refuse(`the platform of its ${pointer} is ${show(platform)}`);
   }
   return withoutNulls(value) as unknown as Descriptor;
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function show(value: unknown): string {

@@ -1,5 +1,6 @@
 import { quote, RunletError } from "@runlet/errors";
 import type { ImageConfig } from "@runlet/spec";
+import { isJsonObject, parseJsonDocument } from "../json-document.ts";
 
 /** An image of a docker archive's `manifest.json`; the paths are the archive's. */
 export interface ArchivedImage {
@@ -25,10 +26,10 @@ export function parseDockerManifest(name: string, bytes: Uint8Array): ArchivedIm
   const refuse = (reason: string): never => {
     throw new RunletError("ERR_RUNLET_IMAGE", `${quote(name)} is no docker archive: ${reason}`);
   };
-  const document = parseJson(bytes);
+  const document = parseJsonDocument(bytes);
   if (!Array.isArray(document)) return refuse("its manifest.json is no list");
   return document.map((item: unknown, index) => {
-    const { Config, RepoTags, Layers } = isObject(item) ? item : {};
+    const { Config, RepoTags, Layers } = isJsonObject(item) ? item : {};
     if (typeof Config !== "string") return refuse(`image ${index} of its manifest.json has no Config`);
     if (!isTexts(Layers)) return refuse(`image ${index} of its manifest.json has no Layers`);
     const tags = RepoTags ?? [];
@@ -44,10 +45,10 @@ export function parseDockerManifest(name: string, bytes: Uint8Array): ArchivedIm
  * @throws RunletError `ERR_RUNLET_IMAGE`
  */
 export function parseRepositories(name: string, bytes: Uint8Array): Map<string, string> {
-  const document = parseJson(bytes);
+  const document = parseJsonDocument(bytes);
   const found = new Map<string, string>();
-  for (const [repository, tags] of Object.entries(isObject(document) ? document : {})) {
-    for (const [tag, id] of Object.entries(isObject(tags) ? tags : {})) {
+  for (const [repository, tags] of Object.entries(isJsonObject(document) ? document : {})) {
+    for (const [tag, id] of Object.entries(isJsonObject(tags) ? tags : {})) {
       if (isLayerId(id)) found.set(`${repository}:${tag}`, id);
     }
   }
@@ -58,8 +59,8 @@ export function parseRepositories(name: string, bytes: Uint8Array): Map<string, 
 /** Reads a layer's `json`. @throws RunletError `ERR_RUNLET_IMAGE` */
 export function parseLegacyLayer(options: { name: string; id: string; bytes: Uint8Array }): LegacyLayer {
   const { name, id, bytes } = options;
-  const document = parseJson(bytes);
-  if (!isObject(document))
+  const document = parseJsonDocument(bytes);
+  if (!isJsonObject(document))
     throw new RunletError("ERR_RUNLET_IMAGE", `${quote(name)}: what it says of the layer ${quote(id)} is no JSON`);
   const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
   const { parent, config } = document;
@@ -70,24 +71,12 @@ export function parseLegacyLayer(options: { name: string; id: string; bytes: Uin
     author: text(document.author),
     architecture: text(document.architecture),
     os: text(document.os),
-    config: (isObject(config) ? config : {}) as ImageConfig,
+    config: (isJsonObject(config) ? config : {}) as ImageConfig,
   };
 }
 
 function isLayerId(value: unknown): value is string {
   return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString());
-  } catch {
-    return undefined;
-  }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isTexts(value: unknown): value is string[] {

@@ -113,6 +113,18 @@ describe("archives with manifest.json", () => {
     await expect(pull(directory)).rejects.toMatchObject({ code: "ERR_RUNLET_IMAGE" });
   });
 
+  test("a small one that would become a large one", async () => {
+    // RFC 8878: a frame of unknown size, of blocks of 128 KiB of one byte each, four bytes long.
+    const header = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58]);
+    const block = Buffer.from([0x02, 0x00, 0x10, 0x00]);
+    const bomb = Buffer.concat([header, ...Array<Buffer>(150).fill(block)]);
+    const hostile = { code: "ERR_RUNLET_IMAGE", message: expect.stringContaining("times larger by decompression") };
+    await expect(pull(put(temporaryDirectory(), "bomb.tar", bomb))).rejects.toMatchObject(hostile);
+    await expect(
+      pull(write(config, { path: "x.tar", content: bomb }, manifest("x.tar", "x.tar"))),
+    ).rejects.toMatchObject(hostile);
+  });
+
   test("truncated, missing, or no archive", async () => {
     const archive = write(config, { path: "x.tar", content: base }, manifest("x.tar"));
     truncateSync(archive, 700);

@@ -2,6 +2,7 @@ import { quote, RunletError } from "@runlet/errors";
 import { type Compression, decompress, detectCompression } from "@runlet/rootfs";
 import type { Descriptor, Digest, ImageConfiguration, ImageManifest } from "@runlet/spec";
 import { createHasher, digestOf } from "../digest.ts";
+import { limitRatio } from "../layout/archive-tree.ts";
 import { type FileTree, missingFile, readIfExists } from "../layout/file-tree.ts";
 import { openFileTree } from "../layout/layout-source.ts";
 import { maxManifestBytes } from "../manifest.ts";
@@ -141,7 +142,8 @@ export class DockerArchiveSource implements ImageSource {
       }
     }
     const content = await createHasher("sha256");
-    for await (const chunk of decompress(seen(this.#tree.stream(path)))) content.update(chunk);
+    const whole = limitRatio(decompress(seen(this.#tree.stream(path))), size);
+    for await (const chunk of whole) content.update(chunk);
     if (compression === "xz")
       throw new RunletError(
         "ERR_RUNLET_IMAGE",

@@ -11,6 +11,11 @@ import { type FileTree, missingFile, readError, readRange } from "./file-tree.ts
 const maxEntries = 100_000;
 /** Longer chains of links nobody writes. */
 const maxLinks = 8;
+/** The kernel's limit of a path. */
+const maxPathBytes = 4096;
+/** A compressed archive may be so many times larger, which counts from so many bytes on; zeros by gzip are 1030 times. */
+const maxRatio = 1100;
+const ratioFloorBytes = 16 << 20;
 
 type Node =
   | { readonly kind: "file"; readonly start: number; readonly sizeBytes: number }
@@ -103,7 +108,8 @@ async function spool(compressedFd: number): Promise<number> {
     fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
     rmSync(directory, { recursive: true });
     let position = 0;
-    for await (const chunk of decompress(readRange(compressedFd, { start: 0, end: fstatSync(compressedFd).size }))) {
+    const end = fstatSync(compressedFd).size;
+    for await (const chunk of limitRatio(decompress(readRange(compressedFd, { start: 0, end })), end)) {
       for (let done = 0; done < chunk.length; )
         done += writeSync(fd, chunk, done, chunk.length - done, position + done);
       position += chunk.length;
@@ -118,11 +124,35 @@ async function spool(compressedFd: number): Promise<number> {
   }
 }
 
+/**
+ * Passes what was decompressed on, up to what is plausible.
+ *
+ * @param compressedBytes - size of what it was decompressed from.
+ * @throws RunletError `ERR_RUNLET_IMAGE` beyond it.
+ */
+export async function* limitRatio(
+  source: AsyncIterable<Uint8Array>,
+  compressedBytes: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const limitBytes = Math.max(ratioFloorBytes, compressedBytes * maxRatio);
+  let done = 0;
+  for await (const chunk of source) {
+    done += chunk.length;
+    if (done > limitBytes)
+      throw new RunletError(
+        "ERR_RUNLET_IMAGE",
+        `what is compressed becomes more than ${maxRatio} times larger by decompression`,
+        { hint: "decompress it first, if it is to be trusted" },
+      );
+    yield chunk;
+  }
+}
+
 async function readNodes(fd: number): Promise<ReadonlyMap<string, Node>> {
   const nodes = new Map<string, Node>();
   const reader = new ArchiveReader({
     entry: (entry) => {
-      const path = normalize(entry.path.toString());
+      const path = normalize(entry.path.subarray(0, maxPathBytes).toString());
       const node = nodeOf(entry, path);
       if (node === undefined) nodes.delete(path);
       else nodes.set(path, node);
@@ -139,6 +169,7 @@ async function readNodes(fd: number): Promise<ReadonlyMap<string, Node>> {
 
 function nodeOf(entry: ArchiveEntry, path: string): Node | undefined {
   const { type, sizeBytes, archiveOffset, dataRanges, linkTarget } = entry;
+  if (entry.path.length > maxPathBytes || linkTarget.length > maxPathBytes) return undefined;
   if (type === "file" && dataRanges === undefined)
     return { kind: "file", start: archiveOffset + blockBytes, sizeBytes };
   if (type === "hard-link") return { kind: "link", target: normalize(linkTarget.toString()) };

@@ -2,6 +2,7 @@ import { isRunletError, quote, RunletError } from "@runlet/errors";
 import type { Descriptor, ImageIndex } from "@runlet/spec";
 import { mediaTypes } from "@runlet/spec";
 import { isDigest } from "../digest.ts";
+import { isJsonObject, parseJsonDocument } from "../json-document.ts";
 import { parseManifest } from "../manifest.ts";
 
 /** Annotation of a descriptor in `index.json`: the image's name. (image spec, annotations.md) */
@@ -28,13 +29,9 @@ export function checkLayoutHeader(name: string, bytes: Uint8Array | undefined): 
 }
 
 function faultOfHeader(bytes: Uint8Array): string | undefined {
-  let version: unknown;
-  try {
-    version = (JSON.parse(Buffer.from(bytes).toString()) as { imageLayoutVersion?: unknown } | null)
-      ?.imageLayoutVersion;
-  } catch {
-    return "its oci-layout file is no JSON";
-  }
+  const document = parseJsonDocument(bytes);
+  if (document === undefined) return "its oci-layout file is no JSON";
+  const version = isJsonObject(document) ? document.imageLayoutVersion : undefined;
   const isKnown = typeof version === "string" && /^1\.\d+\.\d+/.test(version);
   return isKnown ? undefined : `its version is ${quote(JSON.stringify(version ?? null))}, not 1.0.0`;
 }

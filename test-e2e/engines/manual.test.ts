@@ -3,7 +3,10 @@ import { openContainerdScene } from "./harness/containerd.ts";
 import { daemonConfig, openDockerScene } from "./harness/docker.ts";
 import { ManualSection } from "./harness/manual.ts";
 
-test("the page's commands for containerd do what they say, one after the other", async () => {
+/** A scene waits for those of other files that use the same engine. */
+const timeout = { timeout: 300_000 };
+
+test("the page's commands for containerd do what they say, one after the other", timeout, async () => {
   const { scene, socketPath, archive } = await openContainerdScene();
   try {
     await scene.succeed(["cp", archive, "/tmp/image.tar"]);
@@ -24,7 +27,7 @@ test("the page's commands for containerd do what they say, one after the other",
   }
 });
 
-test("the page's configuration and commands for Docker do what they say, one after the other", async () => {
+test("the page's configuration and commands for Docker do what they say, one after the other", timeout, async () => {
   const { scene } = await openDockerScene();
   try {
     const section = new ManualSection("Docker");

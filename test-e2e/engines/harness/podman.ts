@@ -43,6 +43,8 @@ export async function openPodmanScene(): Promise<Scene> {
 export class Podman {
   readonly scene: Scene;
   readonly runtime: Runtime;
+  /** Whether systemd makes its control groups. */
+  readonly isUnderSystemd = isSystemdBooted;
   #counter = 0;
 
   constructor(scene: Scene, runtime: Runtime) {

@@ -165,6 +165,21 @@ describe("Bearer", () => {
     expect(sentTo(registry).join()).not.toContain("refresh");
   });
 
+  test("an identity token does not follow a redirect to another host", async () => {
+    await using stranger = await FakeRegistry.start();
+    other.intercept = (_request, response) => {
+      response.writeHead(307, { location: `http://${stranger.host}/token` }).end();
+      return true;
+    };
+    registry.intercept = demand(() => "Bearer t1", bearer);
+    await using source = open({ kind: "identityToken", token: "refresh" });
+    await expect(source.manifest()).rejects.toMatchObject({
+      code: "ERR_RUNLET_REGISTRY",
+      message: expect.stringContaining("redirects what is sent to it to"),
+    });
+    expect(stranger.seen).toEqual([]);
+  });
+
   test("a registry token needs no token server", async () => {
     registry.intercept = demand(() => "Bearer mine", bearer);
     await using source = open({ kind: "registryToken", token: "mine" });

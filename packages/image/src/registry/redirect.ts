@@ -17,7 +17,7 @@ export interface FollowOptions {
 
 /**
  * Sends a request and follows redirects. Authorization goes only to the origin (scheme, host and port) of the first
- * address; TLS is never left.
+ * address, and so does a body, which may hold a token; TLS is never left.
  *
  * @throws RunletError `ERR_RUNLET_REGISTRY` for a loop, a malformed address or one that may not be talked to; and what
  *   `HttpClient.send` throws.
@@ -40,6 +40,10 @@ export async function sendFollowing(
     if (location === undefined || !isFollowed || isStream(request)) return response;
     await drainBody(response);
     url = resolveLocation(location, url, plainHttpHosts);
+    if (request.body !== undefined && url.origin !== origin) {
+      const problem = `${quote(request.url.host)} redirects what is sent to it to ${quote(url.host)}`;
+      throw new RunletError("ERR_RUNLET_REGISTRY", problem);
+    }
   }
   throw new RunletError(
     "ERR_RUNLET_REGISTRY",

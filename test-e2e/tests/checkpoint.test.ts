@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { describe, expect } from "vitest";
+import { describe, expect, vi } from "vitest";
 import type { Bundle, Config } from "../harness/bundle.ts";
 import { sleep } from "../harness/command.ts";
 import { ControlGroup } from "../harness/control-group.ts";
@@ -14,7 +14,9 @@ import { openSuite } from "../harness/suite.ts";
 const e2e = openSuite({ root: true, cgroup: ["v2"], program: "criu", runtime: ["runlet", "runc"] });
 const { test } = e2e;
 
-const timeoutMs = 100_000;
+// CRIU starts programs of the host's, which under emulation takes its time.
+const timeoutMs = 300_000;
+vi.setConfig({ testTimeout: 600_000 });
 
 /**
  * A command whose container has pipes for its standard streams: CRIU knows nothing of what else is outside of a container.
@@ -53,6 +55,15 @@ class PipedCommand {
   close(): void {
     for (const stream of this.#child.stdio) stream?.destroy();
   }
+}
+
+/** Waits for a restore in the foreground: until then there is no container. */
+async function untilRunning(id: string): Promise<void> {
+  for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await sleep(100)) {
+    const { status, stdout } = await e2e.runtime.invoke(["state", id]);
+    if (status === 0 && JSON.parse(stdout).status === "running") return;
+  }
+  throw new Error(`container ${id} does not run after ${timeoutMs} ms`);
 }
 
 interface Saved {
@@ -94,7 +105,7 @@ describe("checkpoint and restore", () => {
     expect((await e2e.runtime.invoke(["state", container.id])).stderr).toContain("does not exist");
     writeFileSync(join(container.data, "note"), "written meanwhile");
     const restored = restore(container);
-    await e2e.runtime.waitForStatus(container.id, "running");
+    await untilRunning(container.id);
     await e2e.runtime.succeed(["kill", container.id, "TERM"]);
     expect(await restored.ended).toBe(7);
     const { observation } = restored;
@@ -159,7 +170,7 @@ describe("checkpoint and restore", () => {
     expect(await e2e.runtime.state(container.id)).toMatchObject({ status: "running" });
     await checkpoint(container, "--parent-path", `../${container.id}-first`);
     const restored = restore(container);
-    await e2e.runtime.waitForStatus(container.id, "running");
+    await untilRunning(container.id);
     await e2e.runtime.succeed(["kill", container.id, "TERM"]);
     expect(await restored.ended).toBe(3);
   });

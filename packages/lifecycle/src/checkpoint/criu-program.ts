@@ -34,16 +34,6 @@ export function findCriu(given?: string): string {
   });
 }
 
-/** Whether there is a CRIU in the PATH. */
-export function hasCriu(): boolean {
-  try {
-    findCriu();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 function isExecutable(hostPath: string): boolean {
   try {
     accessSync(hostPath, constants.X_OK);

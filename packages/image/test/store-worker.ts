@@ -1,9 +1,11 @@
-// What the crash test kills: a store is made, filled, unpacked, changed and collected.
+// What the crash test kills: a store is made, filled, unpacked, changed and collected. With "share" the images stay, as others
+// do the same at the same time.
 import { LayoutSource } from "../src/layout/layout-source.ts";
 import { ImageStore } from "../src/store/image-store.ts";
 
-const [storeHostPath, firstLayout, secondLayout] = process.argv.slice(2);
-if (firstLayout === undefined || secondLayout === undefined) throw new Error("store-worker STORE LAYOUT LAYOUT");
+const [storeHostPath, firstLayout, secondLayout, mode] = process.argv.slice(2);
+if (firstLayout === undefined || secondLayout === undefined)
+  throw new Error("store-worker STORE LAYOUT LAYOUT [share]");
 
 const store = await ImageStore.open({ hostPath: storeHostPath });
 for (const [name, layout] of [
@@ -16,8 +18,10 @@ for (const [name, layout] of [
   const layers = await store.unpack(image);
   await store.lease({ id: name, layers: [layers.at(-1)?.chainId ?? ""], blobs: [] });
 }
-await store.tag("first", "moved");
-await store.remove("first");
-await store.remove("second");
-await store.release("second");
-await store.gc();
+if (mode !== "share") {
+  await store.tag("first", "moved");
+  await store.remove("first");
+  await store.remove("second");
+  await store.release("second");
+}
+await store.gc({ timeoutMs: 60_000 });

@@ -1,9 +1,10 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
 import { buildLayer, buildLayout } from "../../test/layout-builder.ts";
 import { temporaryDirectory } from "../../test/temporary.ts";
@@ -97,6 +98,24 @@ async function checkEmptied(hostPath: string): Promise<void> {
   expect(files.trim().split("\n").sort()).toEqual(["index.json", "index.lock", "lock", "oci-layout", "store.json"]);
   expect(readdirSync(hostPath).filter((name) => ["partial", "staging"].includes(name))).toEqual([]);
 }
+
+test("several processes fill one store at once, and collect garbage between", { timeout: 120_000 }, async () => {
+  const layouts = [layout("first"), layout("second")];
+  const hostPath = join(temporaryDirectory(), "store");
+  const runs = Array.from({ length: 4 }, async () => {
+    const options = ["--conditions=@runlet/source", worker, hostPath, ...layouts, "share"];
+    return await promisify(execFile)(bun, options);
+  });
+  for (const { stderr } of await Promise.all(runs)) expect(stderr).toBe("");
+  await checkStore(hostPath);
+  const store = await ImageStore.open({ hostPath });
+  expect((await store.list()).map(({ name }) => name)).toEqual(
+    ["first", "second"].map((name) => `docker.io/library/${name}:latest`),
+  );
+  expect((await store.usage()).layers).toHaveLength(3);
+  expect(await store.gc()).toMatchObject({ blobs: [], layers: [], leftovers: 0 });
+  await checkEmptied(hostPath);
+});
 
 test("killed at any change, the store is whole, goes on, and gc leaves nothing", { timeout: 300_000 }, async () => {
   const layouts = [layout("first"), layout("second")];

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Result, type RunningCommand, sleep } from "../../harness/command.ts";
+import { cgroupManager, type Result, type RunningCommand, sleep } from "../../harness/command.ts";
 import type { Person } from "../../harness/person.ts";
 import { readControlGroup } from "./control-group.ts";
 import { Daemon } from "./daemon.ts";
@@ -12,7 +12,7 @@ import { type CallOptions, Scene } from "./scene.ts";
 const namespaces = { ctr: "runlet-e2e", cri: "k8s.io" } as const;
 
 /** Who makes the control groups: with `systemd` the machine must have it as first process. */
-export const usesSystemd = process.env.CGROUP_MANAGER === "systemd";
+export const usesSystemd = cgroupManager === "systemd";
 
 /** As docs/engines.md has it, and beside it `runc` under a name of its own. */
 const config = (socketPath: string) => `version = 2

@@ -116,7 +116,7 @@ describe("checkpoint and restore", () => {
   });
 
   test("limits and mounts are those of the config again", async () => {
-    const container = await start(["read=/proc/self/mountinfo", "openWrite=/made", "wait"], ({ linux }) => {
+    const container = await start(["read=/proc/self/mountinfo", "mkdir=/made", "wait"], ({ linux }) => {
       linux.resources = { ...linux.resources, memory: { limit: 64 << 20 }, pids: { limit: 33 } };
     });
     await checkpoint(container);
@@ -135,7 +135,7 @@ describe("checkpoint and restore", () => {
     expect(observation.mountAt("/dev/shm").options).toEqual(expect.arrayContaining(["nosuid", "nodev", "noexec"]));
     expect(observation.mountAt("/proc/kcore").root).toBe("/null");
     // runc 1.1 leaves a root that was read-only writable.
-    if (e2e.runtime.name === "runlet") expect(observation.of("openWrite=/made")).toEqual({ errno: "EROFS" });
+    if (e2e.runtime.name === "runlet") expect(observation.of("mkdir=/made")).toEqual({ errno: "EROFS" });
     await e2e.runtime.succeed(["delete", "--force", container.id]);
     restored.close();
   });

@@ -14,6 +14,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { RootDirectory } from "@runlet/rootfs";
+import type { Spec } from "@runlet/spec";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { buildLayer, buildLayout } from "../test/layout-builder.ts";
 import { put, temporaryDirectory } from "../test/temporary.ts";
@@ -21,6 +23,7 @@ import { run, skopeoCopy, storageTool } from "../test/tools.ts";
 import { listTree } from "../test/tree-listing.ts";
 import { ArchiveTarget } from "./archive/archive-target.ts";
 import { openImageFile } from "./archive/open-source.ts";
+import { createImageSpec, filesOf } from "./config/image-spec.ts";
 import { copyImage } from "./copy.ts";
 import { LayoutSource } from "./layout/layout-source.ts";
 import { LayoutTarget } from "./layout/layout-target.ts";
@@ -205,6 +208,41 @@ describe("unpacked as by umoci, byte for byte", () => {
     skopeoCopy(`dir:${plain}`, `oci:${unpacked}:latest`, "--dest-decompress");
     expect((await listImage(unpacked)).listing).toEqual(expected);
   });
+});
+
+test("a config.json says what umoci's says", async () => {
+  const layout = buildByUmoci();
+  const image = `${layout}:latest`;
+  const options = [
+    ["--config.entrypoint", "/bin/init"],
+    ["--config.cmd", "run"],
+    ["--config.user", "root:0"],
+    ["--config.workingdir", "/var/lib"],
+    ["--config.env", "A=1"],
+    ["--config.env", "PATH=/bin:/usr/bin"],
+    ["--config.exposedports", "80/tcp"],
+    ["--config.label", "mine=label"],
+    ["--config.stopsignal", "SIGUSR1"],
+    ["--author", "somebody"],
+    ["--created", "2024-01-02T03:04:05Z"],
+    ["--config.volume", "/var/volume"],
+  ].flat();
+  run("umoci", "config", "--image", image, ...options);
+  const bundle = join(temporaryDirectory(), "bundle");
+  run("umoci", "unpack", "--image", image, bundle);
+  const theirs = JSON.parse(readFileSync(join(bundle, "config.json"), "utf8")) as Spec;
+  const store = await ImageStore.open({ hostPath: join(scratch(), "store") });
+  const { configuration } = await pullFile(store, layout, "latest");
+  const root = RootDirectory.open(join(bundle, "rootfs"));
+  onTestFinished(() => root.close());
+  const ours = createImageSpec({ configuration, files: filesOf(root) });
+  expect(ours.process?.args).toEqual(theirs.process?.args);
+  expect(ours.process?.cwd).toBe(theirs.process?.cwd);
+  expect(ours.process?.user).toMatchObject({ uid: theirs.process?.user.uid, gid: theirs.process?.user.gid });
+  expect(theirs.process?.env).toEqual(expect.arrayContaining(ours.process?.env ?? ["no environment"]));
+  expect(ours.annotations).toMatchObject(theirs.annotations ?? { none: "" });
+  const volumeOf = (spec: Spec) => spec.mounts?.find(({ destination }) => destination === "/var/volume")?.type;
+  expect(volumeOf(ours)).toBe(volumeOf(theirs));
 });
 
 describe("what is written, read by others", () => {

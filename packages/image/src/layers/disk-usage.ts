@@ -14,6 +14,16 @@ export function diskBytesOf(hostPath: string): number {
   return bytesAt({ dirFd: atFlags.AT_FDCWD, path: hostPath }, new Set());
 }
 
+/** The same for what is in a directory, without the directory's own blocks. @throws SyscallError */
+export function diskBytesWithin(hostPath: string): number {
+  try {
+    return bytesBelow({ dirFd: atFlags.AT_FDCWD, path: hostPath }, new Set());
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return 0;
+    throw error;
+  }
+}
+
 function bytesAt(place: Place, linked: Set<string>): number {
   try {
     const status = fstatat({ ...place, flags: atFlags.AT_SYMLINK_NOFOLLOW });

@@ -2,7 +2,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Descriptor, Digest } from "@runlet/spec";
 import { isDigest } from "../digest.ts";
-import { diskBytesOf } from "../layers/disk-usage.ts";
+import { diskBytesOf, diskBytesWithin } from "../layers/disk-usage.ts";
 import { type LayerDirectory, removeHostTree } from "../layers/layer-directory.ts";
 import type { BlobDirectory } from "./blob-directory.ts";
 import { isUnfinished } from "./durable-file.ts";
@@ -82,7 +82,7 @@ export async function measureUsage(content: StoreContent): Promise<StoreUsage> {
     const references = reaches.filter((reach) => reach.layers.has(chainId)).length;
     return [{ chainId, ...record, diskBytes, references }];
   });
-  return { blobs: blobUsages, layers: layerUsages, partialBytes: diskBytesOf(hostPaths.partial) };
+  return { blobs: blobUsages, layers: layerUsages, partialBytes: diskBytesWithin(hostPaths.partial) };
 }
 
 /** What each name and each lease keeps. */

@@ -10,6 +10,7 @@ import { damagedBlob, missingBlob } from "../store/blob-directory.ts";
 import { flushDirectory, replaceFile } from "../store/durable-file.ts";
 import { lockPath } from "../store/file-lock.ts";
 import { hasCode, storeError } from "../store/store-error.ts";
+import { ownerPolicy } from "../store/store-privileges.ts";
 import type { ImageLayer, UnpackedLayer, UnpackImageOptions } from "../store/stored-image.ts";
 import { completeImpliedDirectories } from "./implied-directories.ts";
 import { formatLayerRecord, type LayerRecord, readLayerRecord } from "./layer-record.ts";
@@ -37,7 +38,7 @@ export class LayerDirectory {
   readonly #blobs: BlobDirectory;
   readonly #isPrivileged: boolean;
 
-  /** @param options.isPrivileged - whether owners, devices and `trusted` attributes can be made. */
+  /** @param options.isPrivileged - whether devices and `trusted` attributes can be made. */
   constructor(options: {
     layersHostPath: string;
     stagingHostPath: string;
@@ -197,7 +198,7 @@ export class LayerDirectory {
         contentDigest: diffId,
         whiteouts: "overlay",
         opaqueXattr: this.#isPrivileged ? "trusted.overlay.opaque" : "user.overlay.opaque",
-        owner: this.#isPrivileged ? "archive" : "caller",
+        owner: ownerPolicy(),
         devices: this.#isPrivileged ? "create" : "skip",
         signal: batch.signal,
         onRead: (doneBytes) => onProgress?.({ step: "unpack", digest: chainId, doneBytes, totalBytes }),

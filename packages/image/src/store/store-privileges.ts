@@ -18,6 +18,33 @@ export function isHostRoot(): boolean {
   }
 }
 
+/** What becomes of the ids that a layer says. */
+export type OwnerPolicy =
+  | "archive"
+  | "caller"
+  | ((owner: { uid: number; gid: number }) => { uid: number; gid: number });
+
+/**
+ * Whose the files of a layer are: as the layer says for root; the user's own for an ordinary user; for root of a user
+ * namespace as the layer says where the namespace has the id, and else its root's.
+ */
+export function ownerPolicy(): OwnerPolicy {
+  if (process.geteuid?.() !== 0) return "caller";
+  if (isHostRoot()) return "archive";
+  const hasUid = readIdMap("/proc/self/uid_map");
+  const hasGid = readIdMap("/proc/self/gid_map");
+  return ({ uid, gid }) => ({ uid: hasUid(uid) ? uid : 0, gid: hasGid(gid) ? gid : 0 });
+}
+
+/** @returns whether a user namespace has an id. */
+function readIdMap(hostPath: string): (id: number) => boolean {
+  const ranges = readFileSync(hostPath, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/).map(Number));
+  return (id) => ranges.some(([first = 0, , length = 0]) => id >= first && id < first + length);
+}
+
 /** Where the store of this user lies unless something else is said. (file-hierarchy(7), XDG base directories) */
 export function defaultStoreHostPath(environment: NodeJS.ProcessEnv = process.env): string {
   if (isHostRoot()) return "/var/lib/runlet";

@@ -25,9 +25,11 @@ export async function openStoreDirectory(hostPath: string): Promise<StoreRecord>
   };
   try {
     ensureDirectory(hostPath, 0o711);
-    // What others have written below could be anything: a link, a FIFO.
-    if (statSync(hostPath).uid !== process.geteuid?.())
+    // What others have written below could be anything: a link, a FIFO, a layer of their making.
+    const { uid, mode } = statSync(hostPath);
+    if (uid !== process.geteuid?.())
       refuse("it belongs to another user", "use a store of your own: name its directory with --store");
+    if ((mode & 0o022) !== 0) refuse("others may write to it", "take that away: chmod go-w, or name another directory");
     const existing = readRecord(hostPath) ?? (await createRecord(hostPath, refuse));
     if (existing.storeVersion !== storeVersion)
       refuse(

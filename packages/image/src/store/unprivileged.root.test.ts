@@ -1,6 +1,18 @@
-import { execFileSync } from "node:child_process";
-import { chownSync, existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { execFileSync, spawn } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { buildLayer, buildLayout } from "../../test/layout-builder.ts";
 import { temporaryDirectory } from "../../test/temporary.ts";
@@ -9,6 +21,8 @@ import { LayoutSource } from "../layout/layout-source.ts";
 import { ImageStore } from "./image-store.ts";
 import { defaultStoreHostPath } from "./store-privileges.ts";
 
+const require = createRequire(import.meta.url);
+const bun = join(dirname(require.resolve("@oven/bun-linux-x64/package.json")), "bin/bun");
 const nobody = 65534;
 let home = "";
 let layout = "";
@@ -19,6 +33,7 @@ const base = buildLayer(
   { path: "old/file", content: "old" },
   { path: "gone", content: "gone" },
   { path: "null", type: "character-device", deviceMajor: 1, deviceMinor: 3 },
+  { path: "foreign", uid: 5000, gid: 7, content: "" },
   { path: "tool", mode: 0o4755, uid: 0, gid: 0, content: "tool" },
 );
 const upper = buildLayer(
@@ -85,6 +100,46 @@ test("another user's store is nobody else's", async () => {
     message: expect.stringContaining("root of the machine made it"),
   });
   await expect(ImageStore.open({ hostPath: "/proc/1/store" })).rejects.toMatchObject({ code: "ERR_RUNLET_STORE" });
+});
+
+test("a directory that others may write to is no store", async () => {
+  const hostPath = join(home, "store");
+  mkdirSync(hostPath);
+  chmodSync(hostPath, 0o775);
+  await expect(ImageStore.open({ hostPath })).rejects.toMatchObject({
+    code: "ERR_RUNLET_STORE",
+    message: expect.stringContaining("others may write to it"),
+  });
+});
+
+test("root of a user namespace keeps the owners that the namespace has", async () => {
+  process.seteuid?.(0);
+  process.setegid?.(0);
+  const script = `
+    for await (const _ of console) break;
+    process.setgid(0);
+    process.setuid(0);
+    const { ImageStore, LayoutSource } = await import("@runlet/image");
+    const store = await ImageStore.open({ hostPath: process.argv[1] });
+    const image = await store.pull({ source: await LayoutSource.open(process.argv[2]) });
+    console.log(store.overlayXattrs, (await store.unpack(image)).map(({ hostPath }) => hostPath).join(" "));`;
+  execFileSync("chown", ["-R", "100000:100000", home, layout]);
+  const command = ["--user", "--keep-caps", bun, "--conditions=@runlet/source", "-e", script, join(home, "store"), layout];
+  const child = spawn("unshare", command, { cwd: import.meta.dirname, stdio: ["pipe", "pipe", "inherit"] });
+  let output = "";
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  // The namespace is there once it is another one than ours. Its ids 0 to 99 are 100000 to 100099 here.
+  const ours = readlinkSync("/proc/self/ns/user");
+  while (readlinkSync(`/proc/${child.pid}/ns/user`) === ours) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (const name of ["uid_map", "gid_map"]) writeFileSync(`/proc/${child.pid}/${name}`, "0 100000 100\n");
+  child.stdin.end("go\n");
+  expect(await new Promise((resolve) => child.on("close", resolve))).toBe(0);
+  const [kind, lower = ""] = output.trim().split(" ");
+  expect(kind).toBe("user");
+  expect(statSync(join(lower, "etc/shadow"))).toMatchObject({ uid: 100_000, gid: 100_042 });
+  expect(statSync(join(lower, "foreign"))).toMatchObject({ uid: 100_000, gid: 100_007 });
 });
 
 test("the directory of a store is where the user's data is", () => {

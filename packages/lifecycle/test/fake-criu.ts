@@ -22,8 +22,12 @@ export interface FakeCriu {
 /**
  * @param answers - by type of request, in order; after a notification it waits for the reply. A type without answers ends the
  *   process at once.
+ * @param options.hangsAfter - type of request after whose answers it does not end.
  */
-export function makeFakeCriu(answers: Readonly<Record<number, readonly CriuResponse[]>>): FakeCriu {
+export function makeFakeCriu(
+  answers: Readonly<Record<number, readonly CriuResponse[]>>,
+  { hangsAfter }: { readonly hangsAfter?: number } = {},
+): FakeCriu {
   const directory = temporaryDirectory();
   const hostPath = join(directory, "criu");
   const encoded = Object.fromEntries(
@@ -35,7 +39,7 @@ export function makeFakeCriu(answers: Readonly<Record<number, readonly CriuRespo
       })),
     ]),
   );
-  writeFileSync(hostPath, program(directory, JSON.stringify(encoded)));
+  writeFileSync(hostPath, program(directory, JSON.stringify(encoded), hangsAfter ?? -1));
   chmodSync(hostPath, 0o755);
   return {
     hostPath,
@@ -50,7 +54,7 @@ export function makeFakeCriu(answers: Readonly<Record<number, readonly CriuRespo
 }
 
 /** The type of a request is its first field. */
-function program(directory: string, answers: string): string {
+function program(directory: string, answers: string, hangsAfter: number): string {
   return `#!${process.execPath}
 const fs = require("node:fs");
 const directory = ${JSON.stringify(directory)};
@@ -68,6 +72,7 @@ for (const { hex, isNotification } of answers[type] ?? []) {
   fs.writeSync(socket, Buffer.from(hex, "hex"));
   if (isNotification) receive();
 }
+if (type === ${hangsAfter}) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 process.exit(answers[type] === undefined ? 3 : 0);
 `;
 }

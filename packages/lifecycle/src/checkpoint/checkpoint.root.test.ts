@@ -1,4 +1,5 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { defaultSpec, type Spec } from "@runlet/spec";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -244,5 +245,93 @@ describe("a restore", () => {
       code: "ERR_RUNLET_CHECKPOINT",
       pointer: "/linux/namespaces",
     });
+  });
+
+  /** A bundle that is what {@link soundParts} says, and the image of it. */
+  function makeSound() {
+    const box = makeBundle((spec) => {
+      const types = ["pid", "network", "ipc", "uts", "mount", "cgroup"] as const;
+      Object.assign(spec, {
+        mounts: [
+          { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "nodev", "noexec"] },
+          { destination: "/data", type: "bind", source: "/usr", options: ["bind"] },
+        ],
+        process: { cwd: "/", args: ["/busybox"], user: { uid: 0, gid: 0 }, capabilities: {} },
+        root: { path: "rootfs" },
+        linux: {
+          namespaces: types.map((type) => ({ type })),
+          maskedPaths: ["/proc/acpi"],
+          readonlyPaths: ["/proc/sys"],
+        },
+      });
+    });
+    const imagePath = join(box.directory, "images");
+    writeImage(imagePath, soundParts());
+    return { ...box, imagePath };
+  }
+
+  /** Control groups of containers of that id. */
+  function groupsOf(id: string): string[] {
+    const roots = readdirSync("/sys/fs/cgroup").map((name) => join("/sys/fs/cgroup", name, id));
+    return [join("/sys/fs/cgroup", id), ...roots].filter((hostPath) => existsSync(hostPath));
+  }
+
+  it("asks CRIU for what the config says; what fails leaves nothing", async () => {
+    const { runtime, bundle, directory, imagePath } = makeSound();
+    const hooksRun = join(directory, "hooks");
+    const config = JSON.parse(readFileSync(join(bundle, "config.json"), "utf8"));
+    config.hooks = { createRuntime: [{ path: busyboxHostPath, args: ["busybox", "tee", hooksRun] }] };
+    // What CRIU says is the restored process, and which is therefore ended.
+    const { pid } = spawn(busyboxHostPath, ["sleep", "1000"], { stdio: "ignore" });
+    const criu = willingCriu({
+      [RESTORE]: [
+        { type: NOTIFY, success: true, notify: { script: "setup-namespaces", pid } },
+        { type: RESTORE, success: false, crErrmsg: "Error (criu/mount.c:1): mnt: no way" },
+      ],
+    });
+    const error = await runtime
+      .restore("fake-back", { bundle, config, imagePath, criuPath: criu.hostPath, fileLocks: true })
+      .catch((e) => e);
+    expect(error).toMatchObject({
+      code: "ERR_RUNLET_CHECKPOINT",
+      message: 'cannot restore container fake-back: "mnt: no way"',
+    });
+    expect(JSON.parse(readFileSync(hooksRun, "utf8"))).toMatchObject({ id: "fake-back", status: "creating", pid });
+    const request = criu.requests().find(({ type }) => type === RESTORE);
+    expect(request?.opts).toMatchObject({
+      ...{
+        root: join(bundle, "rootfs"),
+        rstSibling: true,
+        evasiveDevices: true,
+        fileLocks: true,
+        tcpEstablished: false,
+      },
+      inheritFd: [{ key: "pipe:[7]", fd: 1 }],
+    });
+    expect(request?.opts?.extMnt).toEqual([
+      { key: "/dev/null", val: "/dev/null" },
+      { key: "/data", val: "/usr" },
+    ]);
+    expect(request?.opts?.cgRoot?.some(({ path }) => path?.endsWith("/fake-back"))).toBe(true);
+    expect(existsSync(join(bundle, "rootfs/data"))).toBe(true);
+    expect(existsSync(join(directory, "state/fake-back"))).toBe(false);
+    expect(groupsOf("fake-back")).toEqual([]);
+  });
+
+  it("that is broken off leaves nothing", async () => {
+    const { runtime, bundle, directory, imagePath } = makeSound();
+    const criu = makeFakeCriu({ [VERSION]: [version(3, 17)], [RESTORE]: [] }, { hangsAfter: RESTORE });
+    const { hostPath: criuPath } = criu;
+    const abort = new AbortController();
+    const restored = runtime
+      .restore("fake-back", { bundle, imagePath, criuPath, signal: abort.signal })
+      .catch((e) => e);
+    await expect.poll(() => criu.requests().map(({ type }) => type), { timeout: 20_000 }).toEqual([VERSION, RESTORE]);
+    expect(groupsOf("fake-back")).not.toEqual([]);
+    expect((await runtime.list()).map(({ id, status }) => [id, status])).toEqual([["fake-back", "creating"]]);
+    abort.abort();
+    expect(await restored).toMatchObject({ code: "ERR_RUNLET_ABORTED" });
+    expect(existsSync(join(directory, "state/fake-back"))).toBe(false);
+    expect(groupsOf("fake-back")).toEqual([]);
   });
 });

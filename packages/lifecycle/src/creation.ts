@@ -197,7 +197,8 @@ export class Creator implements AsyncDisposable {
 }
 
 function findClone({ phases }: Plan): Extract<Operation, { op: "clone" }> | undefined {
-  for (const { operations } of phases) for (const operation of operations) if (operation.op === "clone") return operation;
+  for (const { operations } of phases)
+    for (const operation of operations) if (operation.op === "clone") return operation;
   return undefined;
 }
 

@@ -215,6 +215,27 @@ describe("checkpoint and restore", () => {
   });
 });
 
+describe("a restore that is killed", () => {
+  test("leaves what delete --force removes", { runtime: ["runlet"] }, async () => {
+    const container = await start(["wait"]);
+    await checkpoint(container);
+    // It tells its version, and then does nothing.
+    const directory = join(e2e.directory, "hanging");
+    const note = join(directory, "hangs");
+    mkdirSync(directory);
+    const script = `#!/bin/sh\n[ -e ${note}.asked ] || { touch ${note}.asked; exec /usr/sbin/criu "$@"; }\ntouch ${note}; sleep 1000\n`;
+    writeFileSync(join(directory, "criu"), script, { mode: 0o755 });
+    const args = ["restore", "--image-path", container.images, "--bundle", container.bundle.hostPath, container.id];
+    const command = e2e.runtime.start(args, { env: { PATH: `${directory}:${process.env.PATH}` }, timeoutMs });
+    while (!existsSync(note)) await sleep(50);
+    expect(await e2e.runtime.state(container.id)).toMatchObject({ status: "creating", pid: 0 });
+    command.child.kill("SIGKILL");
+    expect(await command.ended).toMatchObject({ signal: "SIGKILL" });
+    await e2e.runtime.succeed(["delete", "--force", container.id]);
+    expect((await e2e.runtime.invoke(["state", container.id])).stderr).toContain("does not exist");
+  });
+});
+
 async function receive(name: string): Promise<Person> {
   const socket = join(e2e.directory, name);
   const person = new Person(["receive", socket]);

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { Progress } from "@runlet/image";
 import type { ImageProvider } from "@runlet/lifecycle";
 
 /** How a command uses images. */
@@ -10,21 +11,47 @@ export interface ImageSettings {
   readonly warn?: ((message: string) => void) | undefined;
 }
 
+interface OpenedImages {
+  readonly images: ImageProvider;
+  /** Leaves the bars of what was fetched standing. */
+  finishDisplay(): void;
+}
+
 /** Images for a runtime. The code for them is imported with the first that is asked for, or removed. */
 export function lazyImages(settings: ImageSettings = {}): ImageProvider {
-  let opened: Promise<Required<ImageProvider>> | undefined;
-  const open = () => (opened ??= openImages(settings));
+  let opened: Promise<OpenedImages> | undefined;
+  const open = () => {
+    opened ??= openImages(settings);
+    return opened;
+  };
   return {
-    instantiate: async (request) => (await open()).instantiate(request),
-    remove: async (bundleHostPath) => (await open()).remove(bundleHostPath),
+    async instantiate(request) {
+      const { images, finishDisplay } = await open();
+      try {
+        return await images.instantiate(request);
+      } finally {
+        finishDisplay();
+      }
+    },
+    remove: async (bundleHostPath) => (await open()).images.remove(bundleHostPath),
   };
 }
 
-async function openImages({ store, pull, warn }: ImageSettings): Promise<ImageProvider> {
-  const { ImageBundles, ImageStore } = await import("@runlet/image");
-  return new ImageBundles({
+async function openImages({ store, pull, warn }: ImageSettings): Promise<OpenedImages> {
+  const [{ ImageBundles, ImageStore }, { openTransferDisplay }] = await Promise.all([
+    import("@runlet/image"),
+    import("./image/transfer-display.ts"),
+  ]);
+  // At a terminal: standard output is the container's.
+  const display = await openTransferDisplay({ isQuiet: false, isJson: false, print: () => {} });
+  const images = new ImageBundles({
     ...(store === undefined ? {} : { store: await ImageStore.open({ hostPath: resolve(store) }) }),
     pull,
     onNote: warn,
+    // What is there already is no news.
+    onProgress: (progress: Progress) => {
+      if (progress.step !== "present") display.update(progress);
+    },
   });
+  return { images, finishDisplay: () => display.finish() };
 }

@@ -86,6 +86,7 @@ export class ImageBundles {
       storage: this.#options.storage,
       isEphemeral: ephemeral,
       signal,
+      onProgress: this.#options.onProgress,
     });
     for (const note of made.notes) this.#options.onNote?.(note);
     return { bundle: made.bundleHostPath, keep: made.keep, remove: made.remove };

@@ -8,6 +8,7 @@ import { createSnapshot, type SnapshotStorage } from "../snapshot/snapshot.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { storeError } from "../store/store-error.ts";
 import type { StoredImage } from "../store/stored-image.ts";
+import type { Progress } from "../transfer.ts";
 import { chainIdsOf, unpackOver } from "./instance.ts";
 import { leaseOf, makeInstance, nameInstance, removeInstance } from "./instance-directory.ts";
 import { currentBootId, type InstanceRecord, recordName } from "./instance-record.ts";
@@ -27,6 +28,8 @@ export interface InstantiateOptions {
   /** Whether what the container writes is of no use without it, and need not survive a crash. Default false. */
   readonly isEphemeral?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Told of unpacking. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** An instance that has been made. */
@@ -51,13 +54,13 @@ export interface MadeInstance {
  * @throws RunletError `ERR_RUNLET_IMAGE`, `ERR_RUNLET_STORE`, `ERR_RUNLET_ABORTED`; nothing is left behind then.
  */
 export async function instantiate(options: InstantiateOptions): Promise<MadeInstance> {
-  const { store, image, containerId } = options;
+  const { store, image, containerId, signal, onProgress } = options;
   using _hold = await store.hold();
   const name = nameInstance(containerId);
   await store.lease({ id: leaseOf(name), layers: chainIdsOf(image), blobs: [image.descriptor.digest] });
   const { bundleHostPath, unlock } = makeInstance(store, name);
   try {
-    const layers = options.storage === "copy" ? [] : await store.unpack(image, { signal: options.signal });
+    const layers = options.storage === "copy" ? [] : await store.unpack(image, { signal, onProgress });
     const layerHostPaths = layers.map(({ hostPath }) => hostPath);
     const snapshot = await createSnapshot({
       hostPath: bundleHostPath,

@@ -62,6 +62,17 @@ describe("the list", () => {
     expect(await succeed("ls", "-q")).toBe("example.com/api:1\nexample.com/base:1\nexample.com/web:1");
   });
 
+  test("keeps an image's own words from driving the terminal", async () => {
+    const other = join(e2e.directory, "evil");
+    const builder = new LayoutBuilder(join(e2e.directory, "evil-layout"));
+    const platform = { os: "linux", architecture: "x\u001b[2J" };
+    builder.list(builder.image({ layers: [buildLayer({ path: "etc" })], platform }), "evil");
+    await e2e.runtime.succeed(["image", "pull", "--store", other, `oci:${builder.hostPath}:evil`]);
+    const { stdout } = await e2e.runtime.succeed(["image", "ls", "--store", other]);
+    expect(stdout).toContain("linux/x\\u001b[2J");
+    expect(stdout).not.toContain("\u001b");
+  });
+
   test("gains and loses names", async () => {
     await succeed("tag", "example.com/base:1", "again");
     expect(await succeed("ls", "-q")).toContain("docker.io/library/again:latest");

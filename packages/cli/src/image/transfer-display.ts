@@ -1,6 +1,5 @@
-import { writeSync } from "node:fs";
 import type { Progress } from "@runlet/image";
-import { isTerminal } from "../output.ts";
+import { isTerminal, writeAll } from "../output.ts";
 import { drawProgress } from "./progress-drawing.ts";
 
 /** Shows how a transfer goes. */
@@ -35,9 +34,7 @@ export async function openTransferDisplay({
   const { getWindowSize } = await import("@runlet/syscall");
   return terminalDisplay({
     size: () => getWindowSize(2),
-    write: (text) => {
-      writeSync(2, text);
-    },
+    write: (text) => writeAll(2, text),
   });
 }
 

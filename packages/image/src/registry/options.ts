@@ -95,9 +95,14 @@ export function checkRepository(repository: string): void {
   throw new RunletError("ERR_RUNLET_USAGE", `${quote(repository)} is no name of a repository`);
 }
 
+/** Whether a text is a tag. */
+export function isTag(text: unknown): text is string {
+  return typeof text === "string" && tagPattern.test(text);
+}
+
 /** @throws RunletError `ERR_RUNLET_USAGE` for what is neither a tag nor a digest. */
 export function checkReference(reference: string): void {
-  if (tagPattern.test(reference) || digestPattern.test(reference)) return;
+  if (isTag(reference) || digestPattern.test(reference)) return;
   throw new RunletError("ERR_RUNLET_USAGE", `${quote(reference)} is neither a tag nor a digest`);
 }
 

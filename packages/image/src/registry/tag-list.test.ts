@@ -44,6 +44,7 @@ test.each([
   ["no JSON", 200, "x", {}, "no list of tags"],
   ["no texts", 200, '{"tags":[1]}', {}, "no list of tags"],
   ["no list", 200, '{"tags":"x"}', {}, "no list of tags"],
+  ["what is no tag, and could drive a terminal", 200, '{"tags":["\\u001b[2J"]}', {}, "no list of tags"],
   ["no end", 200, "{}", { link: '</v2/a/b/tags/list?last=x>; rel="next"' }, "have no end"],
   ["another place without TLS", 200, "{}", { link: '<http://example.invalid/>; rel="next"' }, "not protected by TLS"],
   ["a refusal", 404, '{"errors":[{"code":"NAME_UNKNOWN"}]}', {}, '404, not found ("NAME_UNKNOWN")'],

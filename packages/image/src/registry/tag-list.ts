@@ -1,7 +1,7 @@
 import { quote, RunletError } from "@runlet/errors";
 import { Endpoint } from "./endpoint.ts";
 import { readBody } from "./limited-body.ts";
-import { type RegistryOptions, readOptions } from "./options.ts";
+import { isTag, type RegistryOptions, readOptions } from "./options.ts";
 import { resolveLocation } from "./redirect.ts";
 import { explainConnection, refusal } from "./registry-failure.ts";
 
@@ -57,7 +57,7 @@ function readTags(bytes: Uint8Array): string[] | undefined {
     const { tags } = JSON.parse(new TextDecoder().decode(bytes)) as { tags?: unknown };
     // A repository without tags has null there.
     if (tags === null || tags === undefined) return [];
-    return Array.isArray(tags) && tags.every((tag) => typeof tag === "string") ? tags : undefined;
+    return Array.isArray(tags) && tags.every(isTag) ? tags : undefined;
   } catch {
     return undefined;
   }

@@ -1,3 +1,4 @@
+import { quote } from "@runlet/errors";
 import type { StoredImage } from "@runlet/image";
 import type { Invocation } from "../../command.ts";
 import { resolveIfHere } from "../../image/resolve-all.ts";
@@ -34,7 +35,8 @@ export async function run({ options, print }: Invocation<typeof imageListOptions
   const rows = images.map(({ name, target, stored }) => [
     shortenReference(parseReference(name)),
     target.digest.slice(target.digest.indexOf(":") + 1).slice(0, 12),
-    platformOf(stored) ?? "-",
+    // Words of the image's own, which are not to drive the terminal.
+    quote(platformOf(stored) ?? "-").slice(1, -1),
     stored === undefined ? "-" : String(stored.layers.length),
     stored === undefined ? "-" : formatBytes(packedBytes(stored)),
   ]);

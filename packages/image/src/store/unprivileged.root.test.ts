@@ -124,7 +124,16 @@ test("root of a user namespace keeps the owners that the namespace has", async (
     const image = await store.pull({ source: await LayoutSource.open(process.argv[2]) });
     console.log(store.overlayXattrs, (await store.unpack(image)).map(({ hostPath }) => hostPath).join(" "));`;
   execFileSync("chown", ["-R", "100000:100000", home, layout]);
-  const command = ["--user", "--keep-caps", bun, "--conditions=@runlet/source", "-e", script, join(home, "store"), layout];
+  const command = [
+    "--user",
+    "--keep-caps",
+    bun,
+    "--conditions=@runlet/source",
+    "-e",
+    script,
+    join(home, "store"),
+    layout,
+  ];
   const child = spawn("unshare", command, { cwd: import.meta.dirname, stdio: ["pipe", "pipe", "inherit"] });
   let output = "";
   child.stdout.on("data", (chunk) => {

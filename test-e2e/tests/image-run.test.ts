@@ -7,6 +7,7 @@ import { sleep } from "../harness/command.ts";
 import { addImage, openTestStore } from "../harness/image-store.ts";
 import { Observation, parseMountinfo } from "../harness/observation.ts";
 import { OrdinaryUser } from "../harness/ordinary-user.ts";
+import { Registry } from "../harness/registry.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite({ root: true, runtime: ["runlet"] });
@@ -190,6 +191,27 @@ describe("run --image", () => {
     expect(seen.of("list=/layer")).toHaveLength(71);
     expect(seen.of("read=/layer/last")).toBe("69");
   });
+});
+
+test("run --image fetches from a registry what the store has not, once; commit and push give it back", {
+  program: "docker-registry",
+}, async () => {
+  await using registry = await Registry.start(join(e2e.directory, "registry"));
+  const name = `${registry.host}/demo/app:1`;
+  const fresh = join(e2e.directory, "fresh-store");
+  const none = { XDG_CONFIG_HOME: "", XDG_RUNTIME_DIR: "", DOCKER_CONFIG: "", REGISTRY_AUTH_FILE: "" };
+  const invoke = (...args: string[]) => e2e.runtime.succeed(args, { env: none });
+  await invoke("image", "push", "--store", storePath, image, name);
+  const id = e2e.id();
+  const first = await invoke("run", "--store", fresh, "--image", name, id, "read=/etc/motd", "write=/etc/new:x");
+  expect(new Observation(first.stdout).of("read=/etc/motd")).toBe("from above");
+  const committed = `${registry.host}/demo/app:2`;
+  await invoke("image", "commit", id, committed);
+  await invoke("image", "push", "--store", fresh, committed);
+  await invoke("delete", id);
+  await invoke("run", "--store", fresh, "--image", name, "--pull", "never", "--rm", e2e.id());
+  const again = await invoke("run", "--store", storePath, "--image", committed, "--rm", e2e.id(), "read=/etc/new");
+  expect(new Observation(again.stdout).of("read=/etc/new")).toBe("x");
 });
 
 describe("what a container of an image changed", () => {

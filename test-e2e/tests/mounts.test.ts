@@ -95,6 +95,38 @@ describe("[/root/path] [/root/readonly] the root filesystem", () => {
   });
 });
 
+describe("[/mounts/*/destination] a file system at /", () => {
+  for (const readonly of [false, true]) {
+    const name = `is the root filesystem${readonly ? ", read-only after its mount points were made" : ""}`;
+    // crun 1.8 goes on with the root below it.
+    test(name, { runtime: ["runlet", "runc"] }, async () => {
+      const lower = hostDirectory(`lower-${readonly}`, { file: "below" });
+      const upper = hostDirectory(`upper-${readonly}`);
+      const bundle = e2e.bundle((config, { rootfs }) => {
+        const options = [
+          `lowerdir=${lower}:${rootfs}`,
+          `upperdir=${upper}`,
+          `workdir=${hostDirectory(`work-${readonly}`)}`,
+        ];
+        config.root.path = hostDirectory(`root-${readonly}`);
+        config.root.readonly = readonly;
+        config.mounts.unshift({ destination: "/", type: "overlay", source: "overlay", options });
+      });
+      const seen = await e2e.observe(bundle, "read=/file", "write=/new:x", mountinfo);
+      expect(seen.of("read=/file")).toBe("below");
+      expect(
+        seen
+          .mounts()
+          .filter(({ target }) => target === "/")
+          .map(({ type }) => type),
+      ).toEqual(["overlay"]);
+      expect(existsSync(join(upper, "new"))).toBe(!readonly);
+      expect(existsSync(join(upper, "proc"))).toBe(true);
+      expect(seen.of("write=/new:x")).toEqual(readonly ? { errno: "EROFS" } : "ok");
+    });
+  }
+});
+
 describe("[/mounts/*/source] [/mounts/*/options] bind mounts", () => {
   test("of a directory show the host's files, and writes go there", async () => {
     const source = hostDirectory("shared", { greeting: "hello" });

@@ -102,7 +102,13 @@ describe("parseCommandLine", () => {
   it("takes options before and after the id", () => {
     const { options, positionals } = parseCommandLine("run", ["-b", "dir", "web", "--detach", "--pid-file=p"]);
     expect(options).toMatchObject({ bundle: "dir", detach: true, "pid-file": "p", keep: false });
-    expect(positionals).toEqual({ id: "web" });
+    expect(positionals).toEqual({ id: "web", args: [] });
+  });
+
+  it("ends the options at the id where an option says so", () => {
+    const { options, positionals } = parseCommandLine("run", ["--image", "alpine", "web", "ls", "-l"]);
+    expect(options).toMatchObject({ image: "alpine", detach: false });
+    expect(positionals).toEqual({ id: "web", args: ["ls", "-l"] });
   });
 
   it("reads an option and an id that begin with a dash after --", () => {
@@ -163,7 +169,7 @@ describe("parseCommandLine", () => {
   });
 
   it.each([
-    ["run", [], '"run" requires exactly 1 argument(s), 0 given'],
+    ["run", [], '"run" requires a minimum of 1 argument(s), 0 given'],
     ["kill", [], '"kill" requires a minimum of 1 argument(s), 0 given'],
     ["kill", ["a", "b", "c"], '"kill" requires a maximum of 2 argument(s), 3 given'],
     ["list", ["x"], '"list" requires exactly 0 argument(s), 1 given'],

@@ -1,7 +1,18 @@
 import { spawn } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { defaultSpec, type Spec } from "@runlet/spec";
+import { pipe } from "@runlet/syscall";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { soundParts, temporaryDirectory, writeImage } from "../../test/criu-image.ts";
 import { type FakeCriu, makeFakeCriu } from "../../test/fake-criu.ts";
@@ -102,6 +113,35 @@ describe("a checkpoint", () => {
     const types = criu.requests().map(({ type }) => type);
     expect(types.filter((type) => type !== NOTIFY)).toEqual([VERSION, DUMP, VERSION, FEATURE_CHECK, PRE_DUMP]);
     expect(criu.requests().at(-1)).toMatchObject({ opts: { parentImg: "../earlier", trackMem: true } });
+  });
+
+  it("tells by a descriptor when lazy pages are ready", async () => {
+    const { container, directory } = await startBox();
+    const criu = willingCriu({ [DUMP]: [notification("status-ready"), { type: DUMP, success: true }] });
+    const [readFd, statusFd] = pipe();
+    const pageServer = { address: "192.0.2.1", port: 9876 };
+    const { hostPath: criuPath } = criu;
+    await container.checkpoint({
+      imagePath: join(directory, "images"),
+      criuPath,
+      lazyPages: true,
+      statusFd,
+      pageServer,
+    });
+    // Its end follows the byte: nobody else holds it.
+    expect(readFileSync(readFd)).toEqual(Buffer.from([0]));
+    closeSync(readFd);
+    expect(criu.requests()[1]).toEqual({ type: FEATURE_CHECK, features: { lazyPages: true } });
+    expect(criu.requests()[2]).toMatchObject({ type: DUMP, opts: { lazyPages: true, ps: pageServer } });
+  });
+
+  it("names the namespaces that the container has joined", async () => {
+    const { container, directory } = await startBox(({ linux }) => {
+      Object.assign(linux?.namespaces?.find(({ type }) => type === "network") ?? {}, { path: "/proc/self/ns/net" });
+    });
+    const criu = willingCriu();
+    await container.checkpoint({ imagePath: join(directory, "images"), criuPath: criu.hostPath });
+    expect(criu.requests()[1]?.opts?.external).toEqual([`net[${statSync("/proc/self/ns/net").ino}]:extRootNetNS`]);
   });
 
   it("that CRIU refuses is explained from its log, and the container goes on", async () => {

@@ -33,7 +33,9 @@ export class Registry implements AsyncDisposable {
     mkdirSync(directory, { recursive: true });
     const port = await freePort();
     writeFileSync(join(directory, "config.json"), JSON.stringify(configOf(directory, port, options)));
-    const child = spawn("docker-registry", ["serve", join(directory, "config.json")], { stdio: "ignore" });
+    // It ends with the tests, even if these are killed.
+    const args = ["--pdeathsig", "KILL", "docker-registry", "serve", join(directory, "config.json")];
+    const child = spawn("setpriv", args, { stdio: "ignore" });
     const registry = new Registry(`127.0.0.1:${port}`, directory, child);
     for (let attempt = 0; !(await canConnect(port)); attempt++) {
       if (attempt === 200 || child.exitCode !== null) throw new Error("docker-registry does not start");

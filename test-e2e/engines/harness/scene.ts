@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
 import { type Result, RunningCommand, sleep } from "../../harness/command.ts";
 import { listCgroups } from "../../harness/leaks.ts";
 import { Person } from "../../harness/person.ts";
@@ -36,6 +37,9 @@ const sceneEnvironment = {
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   TERM: "xterm",
 } as const;
+
+/** Runs a scene, and holds its lock until descriptor 3 is closed: when what is left of it has been removed. */
+const holdUntilRemoved = '"$@" 3<&-; echo ended; cat <&3 > /dev/null';
 
 /** Under systemd the process ids that it is told must be the machine's. Such a machine is a virtual one, and used once. */
 const hasPidNamespace = !existsSync("/run/systemd/system");
@@ -76,8 +80,21 @@ export class Scene {
     const holder = spawn(
       "flock",
       // The lock is this program's only: what the scene leaves running would hold it.
-      ["--close", options.lockPath, "unshare", "--mount", "--net", ...pidNamespace, "--propagation=private", ...script],
-      { stdio: ["pipe", "pipe", "pipe"] },
+      [
+        "--close",
+        options.lockPath,
+        "sh",
+        "-c",
+        holdUntilRemoved,
+        "sh",
+        "unshare",
+        "--mount",
+        "--net",
+        ...pidNamespace,
+        "--propagation=private",
+        ...script,
+      ],
+      { stdio: ["pipe", "pipe", "pipe", "pipe"] },
     );
     let said = "";
     let complaint = "";
@@ -88,9 +105,10 @@ export class Scene {
       holder.stdout.setEncoding("utf8").on("data", (text: string) => {
         said += text;
         if (said.includes("ready\n")) fulfil();
+        else if (said.includes("ended\n")) releaseLock(holder);
       });
       holder.once("error", reject);
-      holder.once("exit", (status) => reject(new Error(`the scene was not opened, status ${status}: ${complaint}`)));
+      holder.once("exit", () => reject(new Error(`the scene was not opened: ${complaint}`)));
     });
     const pid = firstProcess(holder.pid ?? 0);
     return new Scene({ directory: shared, holder, pid, options });
@@ -165,12 +183,15 @@ export class Scene {
    */
   async close(): Promise<void> {
     for (const farewell of this.#farewells) await farewell();
-    const ended = new Promise((fulfil) => this.#holder.once("exit", fulfil));
+    const ended = new Promise((fulfil) => this.#holder.stdout?.once("data", fulfil));
+    const released = new Promise((fulfil) => this.#holder.once("exit", fulfil));
     this.#holder.stdin?.end();
     await ended;
     rmSync(join(this.directory, ".."), { recursive: true, force: true });
     // Without a process namespace something may be left that runs; the machine is not used again.
     const left = hasPidNamespace ? await this.#removeControlGroups() : [];
+    releaseLock(this.#holder);
+    await released;
     if (left.length > 0) throw new Error(`control groups that the scene left: ${left.join(", ")}`);
   }
 
@@ -199,9 +220,13 @@ export class Scene {
   }
 }
 
-/** The process that `flock` started, or the one that `unshare` has made in the namespace, which only its parent can name. */
+function releaseLock(holder: ChildProcess): void {
+  (holder.stdio[3] as Writable).end();
+}
+
+/** The process that the shell below `flock` started, or the one that `unshare` has made in the namespace, which only its parent can name. */
 function firstProcess(flockPid: number): number {
-  const unsharePid = onlyChild(flockPid);
+  const unsharePid = onlyChild(onlyChild(flockPid));
   return hasPidNamespace ? onlyChild(unsharePid) : unsharePid;
 }
 

@@ -102,7 +102,7 @@ function isKnown(tag, fields) {
 export function readTests(reports) {
   const byName = new Map();
   for (const test of reports.flatMap(testsOf)) {
-    const name = `${test.file}: ${test.title}`;
+    const name = [test.file, test.title, ...test.tags].join("\0");
     const known = byName.get(name);
     if (known === undefined || results.indexOf(test.result) > results.indexOf(known.result)) byName.set(name, test);
   }

@@ -77,6 +77,17 @@ test("the table has each field's tests, those without one, and tags that name no
   expect(unknown).toEqual(["/typo"]);
 });
 
+test("tests that only their tags tell apart are two", () => {
+  const name = join(import.meta.dirname, "../test-e2e/tests/x.test.ts");
+  const assertionResults = ["/a", "/b"].map((tag) => ({
+    title: `[${tag}] holds`,
+    status: "passed",
+    ancestorTitles: ["suite"],
+  }));
+  const tests = readTests([{ testResults: [{ name, assertionResults }] }]) as Parameters<typeof makeTable>[1];
+  expect(makeTable(["/a", "/b"], tests)).toMatchObject({ missing: [], unseen: [], unknown: [] });
+});
+
 test("of a test that several machines have run, what counts most is said", () => {
   const report = (...statuses: string[]) => ({
     testResults: [

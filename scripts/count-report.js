@@ -1,6 +1,6 @@
 // Prints passed, failed and skipped of a vitest JSON report, for .ci/run; complains about skips that nobody decided on.
 // `node scripts/count-report.js [--accept] REPORT RUNTIME [ENVIRONMENT]`: the environment is this machine's when it is not
-// given; --accept writes the number of skips into test-e2e/skips.json, which is to decide on them.
+// given; --accept writes the reasons of the skips into test-e2e/skips.json, which is to decide on them.
 import { acceptSkips, checkSkips, environmentName, readReport } from "./test-report.js";
 
 const args = process.argv.slice(2);

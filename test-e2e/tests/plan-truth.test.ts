@@ -263,6 +263,7 @@ describe("what strace sees of the init helper is what the plan says", () => {
           config.linux.uidMappings = [{ containerID: 0, hostID: 0, size: 65536 }];
           config.linux.gidMappings = [{ containerID: 0, hostID: 0, size: 65536 }];
           config.process.oomScoreAdj = 100;
+          config.mounts.push({ destination: "/mapped", type: "tmpfs", source: "tmpfs", options: ["idmap", "nosuid"] });
         }),
       ),
     );

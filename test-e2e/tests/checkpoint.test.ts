@@ -140,6 +140,22 @@ describe("checkpoint and restore", () => {
     restored.close();
   });
 
+  test("the filter of system calls holds again", async () => {
+    const container = await start(["mkdir=/data/made", "wait"], ({ linux }) => {
+      linux.seccomp = {
+        defaultAction: "SCMP_ACT_ALLOW",
+        syscalls: [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 95 }],
+      };
+    });
+    await checkpoint(container);
+    const restored = restore(container, "--detach");
+    expect(await restored.ended).toBe(0);
+    await e2e.runtime.succeed(["kill", container.id, "TERM"]);
+    await restored.see('"waiting"');
+    expect(restored.observation.of("mkdir=/data/made")).toEqual({ errno: "EOPNOTSUPP" });
+    restored.close();
+  });
+
   test("--leave-running lets the container go on; its images serve a second one", async () => {
     const container = await start(["wait"]);
     await checkpoint(container, "--leave-running");
@@ -150,7 +166,10 @@ describe("checkpoint and restore", () => {
     const [first, other] = [await e2e.runtime.state(container.id), await e2e.runtime.state(second.id)];
     expect(other.status).toBe("running");
     expect(other.pid).not.toBe(first.pid);
-    expect(new ControlGroup(other.pid).hostPath("")).not.toBe(new ControlGroup(first.pid).hostPath(""));
+    // runc 1.1 puts it into the first one's control group.
+    if (e2e.runtime.name === "runlet") {
+      expect(new ControlGroup(other.pid).hostPath("")).not.toBe(new ControlGroup(first.pid).hostPath(""));
+    }
     restored.close();
   });
 

@@ -10,6 +10,9 @@ import { image } from "./docker-archive.ts";
 import type { Runtime } from "./flow.ts";
 import type { Scene } from "./scene.ts";
 
+/** Longer than any call takes, on an emulated machine too. */
+const deadlineMs = 300_000;
+
 /** Parent of the pods' control groups. */
 const cgroupParent = usesSystemd ? "runlet-e2e.slice" : "/runlet-e2e-pods";
 
@@ -64,7 +67,7 @@ export class Cri {
         (bytes: Buffer) => decodeMessage(`${method}Response`, bytes),
         request,
         new grpc.Metadata(),
-        { deadline: Date.now() + 90_000 },
+        { deadline: Date.now() + deadlineMs },
         (error, response) => {
           if (error !== null) reject(new Error(`${method}: ${error.details}`, { cause: error }));
           else if (response === undefined) reject(new Error(`${method} has no answer`));
@@ -89,12 +92,12 @@ export class Cri {
     };
     const answer = await this.call("RunPodSandbox", { config: sandbox, runtime_handler: this.runtime.name });
     const pod = new Pod({ cri: this, id: String(answer.pod_sandbox_id), config: sandbox, logDirectory });
-    try {
-      await body(pod);
-    } finally {
-      await this.call("StopPodSandbox", { pod_sandbox_id: pod.id });
-      await this.call("RemovePodSandbox", { pod_sandbox_id: pod.id });
-    }
+    // What went wrong first is what is told.
+    const failures: unknown[] = [];
+    await body(pod).catch((error) => failures.push(error));
+    for (const method of ["StopPodSandbox", "RemovePodSandbox"])
+      await this.call(method, { pod_sandbox_id: pod.id }).catch((error) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Ends containerd and starts it again. */

@@ -72,7 +72,7 @@ describe("runProgram", () => {
 
   it("writes an error to the log file as JSON, and to standard error in plain words", async () => {
     const log = join(directory, "log");
-    expect(await run("--log", log, "--log-format=json", "state", "web")).toBe(1);
+    expect(await run("--log", log, "--log-format=json", "--root", directory, "state", "web")).toBe(1);
     const text = written.logs.get(log) ?? "";
     expect(text).toMatch(time);
     expect(JSON.parse(text)).toMatchObject({ level: "error", msg: written.error[0] });

@@ -252,9 +252,11 @@ describe("[/mounts] tmpcopyup", () => {
         config.mounts.push({ ...tmpfs, destination: "/given", options: ["tmpcopyup", "mode=0711"] });
     });
     const seen = await e2e.observe(bundle, "stat=/silent", "stat=/absent", "stat=/given");
-    expect(seen.of("stat=/silent")).toMatchObject({ mode: 0o750, uid: 5 });
+    // With the peers of distributions the tmpfs keeps a mode of its own.
+    const isOurs = e2e.runtime.name === "runlet";
+    expect(seen.of("stat=/silent")).toMatchObject({ uid: 5, ...(isOurs ? { mode: 0o750 } : {}) });
     expect(seen.of("stat=/absent")).toMatchObject({ mode: 0o711 });
-    if (e2e.runtime.name === "runlet") expect(seen.of("stat=/given")).toMatchObject({ mode: 0o711 });
+    if (isOurs) expect(seen.of("stat=/given")).toMatchObject({ mode: 0o711 });
   });
 
   test("can be read-only afterwards", async () => {

@@ -39,12 +39,18 @@ const delegations: Delegation[] = [
 /** Groups of a user's own: on v1 in some hierarchies, on v2 with some controllers. */
 function openDirectories() {
   const uid = 61_236;
+  // Whatever other suites switch on at the top, the group between lets only two controllers down.
+  const between = `/sys/fs/cgroup/${e2e.tag}`;
+  if (isV2) {
+    writeFileSync("/sys/fs/cgroup/cgroup.subtree_control", "+memory +pids");
+    mkdirSync(between);
+    writeFileSync(join(between, "cgroup.subtree_control"), "+memory +pids");
+  }
   const groups = isV2
-    ? [`/sys/fs/cgroup/${e2e.tag}`]
+    ? [join(between, "user")]
     : ["memory", "pids", "freezer"].map((controller) => `/sys/fs/cgroup/${controller}/${e2e.tag}`);
   for (const group of groups) {
     mkdirSync(group);
-    if (isV2) writeFileSync("/sys/fs/cgroup/cgroup.subtree_control", "+memory +pids");
     for (const name of ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"]) {
       if (existsSync(join(group, name))) chownSync(join(group, name), uid, uid);
     }
@@ -57,6 +63,7 @@ function openDirectories() {
       if (isV2) rmdirSync(join(group, "session"));
       rmdirSync(group);
     }
+    if (isV2) rmdirSync(between);
   };
   return { user: new OrdinaryUser({ suite: e2e, uid, controlGroups }), close };
 }

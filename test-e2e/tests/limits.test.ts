@@ -1,4 +1,6 @@
 import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { openDisk } from "../harness/block-device.ts";
 import { sleep } from "../harness/command.ts";
@@ -279,9 +281,20 @@ describe("[/linux/cgroupsPath] names the group:", () => {
   }
 
   test("from the root of the hierarchies", { cgroupManager: "cgroupfs" }, async () => {
-    const { group } = await create(`/${e2e.tag}-chosen/inner`);
+    const { id, group } = await create(`/${e2e.tag}-chosen/inner`);
     expect(group.hostPath("pids")).toMatch(new RegExp(`^/sys/fs/cgroup(/pids)?/${e2e.tag}-chosen/inner$`));
+    await e2e.runtime.succeed(["delete", "--force", id]);
+    if (e2e.runtime.name !== "runlet") removeBetween(`${e2e.tag}-chosen`);
   });
+
+  /** The peers leave the group that they made on the way. */
+  function removeBetween(name: string) {
+    const top = "/sys/fs/cgroup";
+    for (const hierarchy of ["", ...readdirSync(top)]) {
+      const hostPath = join(top, hierarchy, name);
+      if (existsSync(hostPath)) rmdirSync(hostPath);
+    }
+  }
 
   test("slice, prefix and name of the unit, a slice's own path being in its name", {
     cgroupManager: "systemd",

@@ -51,7 +51,7 @@ function keyOf(rule: Pick<DeviceRule, "type" | "major" | "minor">): string {
   return `${rule.type} ${rule.major ?? "*"}:${rule.minor ?? "*"}`;
 }
 
-function add(exceptions: Map<string, Exception>, rule: DeviceRule): void {
+function add(exceptions: Map<string, Exception>, rule: Omit<DeviceRule, "allow">): void {
   const key = keyOf(rule);
   const access = rule.access | (exceptions.get(key)?.access ?? 0);
   exceptions.set(key, { type: rule.type as "b" | "c", major: rule.major, minor: rule.minor, access, from: rule.from });
@@ -86,19 +86,26 @@ function overlaps(one: Pick<DeviceRule, "major" | "minor">, other: Pick<DeviceRu
 }
 
 /**
- * The kernel asks one exception for all that an open(2) wants. Where reading comes from a wide exception and writing from
- * a narrow one, the narrow one gets both.
+ * The kernel asks one exception for all that an open(2) wants. Where reading comes from one exception and writing from
+ * another, what both hold gets both: the narrow one, or an exception of its own where neither lies within the other.
  */
 function widened(exceptions: ReadonlyMap<string, Exception>): ReadonlyMap<string, Exception> {
   const both = deviceAccess.read | deviceAccess.write;
-  const wide = new Map<string, Exception>();
-  for (const [key, exception] of exceptions) {
+  const opened = [...exceptions.values()].filter(({ access }) => (access & both) !== 0);
+  const wide = new Map(exceptions);
+  for (const one of opened) {
+    for (const other of opened) {
+      const isCrossed = one.type === other.type && one.major !== null && other.minor !== null && overlaps(one, other);
+      if (isCrossed && !covers(one, other) && !covers(other, one) && ((one.access ^ other.access) & both) !== 0)
+        add(wide, { ...one, minor: other.minor, access: both });
+    }
+  }
+  for (const [key, exception] of wide) {
     let access = exception.access;
-    for (const other of exceptions.values()) {
+    for (const other of opened)
       if ((access & both) !== 0 && other.type === exception.type && covers(other, exception))
         access |= other.access & both;
-    }
-    wide.set(key, access === exception.access ? exception : { ...exception, access });
+    if (access !== exception.access) wide.set(key, { ...exception, access });
   }
   return wide;
 }

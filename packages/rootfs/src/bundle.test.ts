@@ -201,3 +201,17 @@ test("a place that cannot be written to, and no source at all", async () => {
     code: "ERR_RUNLET_USAGE",
   });
 });
+
+test("a directory in which the bundle would lie is no source, however deep; nothing is left behind", async () => {
+  const directory = temporaryDirectory();
+  mkdirSync(join(directory, "a/b"), { recursive: true });
+  put(directory, "a/file", "hello");
+  for (const place of ["bundle", "a/b/bundle", "a/b"]) {
+    const from: BundleSource[] = [{ kind: "directory", hostPath: directory }];
+    await expect(createBundle({ bundleHostPath: join(directory, place), from })).rejects.toMatchObject({
+      code: "ERR_RUNLET_BUNDLE",
+      message: "cannot copy a directory into itself: the bundle lies in it",
+    });
+  }
+  expect(readdirSync(directory, { recursive: true }).sort()).toEqual(["a", "a/b", "a/file"]);
+});

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { quote, RunletError } from "@runlet/errors";
 import type { Spec } from "@runlet/spec";
@@ -6,6 +6,7 @@ import { atFlags, renameat2, renameFlags } from "@runlet/syscall";
 import { type BundleConfig, composeSpec } from "./bundle-config.ts";
 import { type BundledFile, populateRootfs } from "./bundle-rootfs.ts";
 import type { BundleSource } from "./bundle-source.ts";
+import { removeTree } from "./remove-tree.ts";
 import { errnoOf, isErrno } from "./root-directory.ts";
 import type { UnpackLimits } from "./unpack-limits.ts";
 
@@ -66,7 +67,7 @@ export async function createBundle(options: CreateBundleOptions): Promise<Bundle
       notes: content.notes,
     };
   } finally {
-    rmSync(workHostPath, { recursive: true, force: true });
+    removeTree({ dirFd: atFlags.AT_FDCWD, path: workHostPath });
   }
 }
 

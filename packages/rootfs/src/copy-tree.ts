@@ -34,12 +34,15 @@ interface Copy {
   /** First copy of each file with several names, by device and inode. */
   readonly linked: Map<string, string>;
   readonly to: RootDirectory;
+  /** Device and inode of the root that is copied to. */
+  readonly toKey: string;
   readonly notes: Set<string>;
 }
 
 /**
  * Copies what a directory holds into another: hard links, devices, FIFOs, extended attributes, holes, times. Both sides are
- * walked by descriptor and no link is followed. Sockets are left out, as nobody listens on a copy.
+ * walked by descriptor and no link is followed. Sockets are left out, as nobody listens on a copy. A directory in which the
+ * root itself lies is refused: its copy would hold a copy of the copy, without end.
  *
  * @param options.fromFd - the directory to copy, open for reading. Stays the caller's.
  * @param options.to - the root to copy to.
@@ -49,7 +52,8 @@ interface Copy {
  */
 export function copyTree(options: { fromFd: number; to: RootDirectory; containerPath: string }): string[] {
   const { fromFd, to, containerPath } = options;
-  const copy: Copy = { isPrivileged: process.geteuid?.() === 0, linked: new Map(), to, notes: new Set() };
+  const isPrivileged = process.geteuid?.() === 0;
+  const copy: Copy = { isPrivileged, linked: new Map(), to, toKey: keyOf(fstat(to.fd)), notes: new Set() };
   const toFd = to.ensureDirectory(containerPath);
   try {
     copyDirectory(copy, { fromFd, toFd, path: containerPath.replace(/\/+$/, ""), depth: 0 });
@@ -63,6 +67,10 @@ function copyDirectory(copy: Copy, options: { fromFd: number; toFd: number; path
   const { fromFd, toFd, path, depth } = options;
   if (depth > maxDepth)
     throw new RunletError("ERR_RUNLET_BUNDLE", `cannot copy ${quote(path)}: directories lie too deep`);
+  if (keyOf(fstat(fromFd)) === copy.toKey)
+    throw new RunletError("ERR_RUNLET_BUNDLE", "cannot copy a directory into itself: the bundle lies in it", {
+      hint: "make the bundle in a directory that is not among its sources",
+    });
   for (const { name } of readDirectory(fromFd)) {
     // Bytes as Latin-1: a name for messages and for links, given back byte for byte.
     const childPath = `${path}/${name.toString("latin1")}`;
@@ -137,10 +145,15 @@ function copySubdirectory(copy: Copy, options: { from: Place; to: Place; childPa
   }
 }
 
+/** What a file is known by, whatever its names. */
+function keyOf(status: FileStatus): string {
+  return `${status.dev}:${status.ino}`;
+}
+
 /** Gives the first copy of a file another name. @returns false if this is the first. */
 function linkToFirst(copy: Copy, options: { status: FileStatus; to: Place; childPath: string }): boolean {
   const { status, to, childPath } = options;
-  const key = `${status.dev}:${status.ino}`;
+  const key = keyOf(status);
   const first = copy.linked.get(key);
   if (first === undefined) {
     copy.linked.set(key, childPath);

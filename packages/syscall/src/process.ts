@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { SyscallError } from "@runlet/errors";
+import { errnoName, SyscallError } from "@runlet/errors";
 import { binding, helperHostPath } from "./binding.ts";
 import { check } from "./check.ts";
 import { createMemoryFile, sendMessage } from "./socket.ts";
@@ -167,7 +167,7 @@ const LOCK_NB = 4;
  */
 export function tryLock(fd: number, mode: "exclusive" | "shared" = "exclusive"): boolean {
   const result = binding<ProcessBinding>().flock(fd, (mode === "shared" ? LOCK_SH : LOCK_EX) | LOCK_NB);
-  if (result < 0 && new SyscallError("flock", -result).code === "EAGAIN") return false;
+  if (result < 0 && errnoName(-result) === "EAGAIN") return false;
   check(result, "flock");
   return true;
 }

@@ -1,4 +1,4 @@
-import { SyscallError } from "@runlet/errors";
+import { errnoName, SyscallError } from "@runlet/errors";
 import { binding } from "./binding.ts";
 import { check } from "./check.ts";
 
@@ -87,11 +87,12 @@ export function receiveMessage(fd: number, maxBytes: number): Message | null {
     const [length = 0, ...fds] = result;
     return { bytes: buffer.subarray(0, length), fds };
   }
-  const error = new SyscallError("recvmsg", -result);
-  if (error.code === "EAGAIN") return null;
-  /* The helper closed its end with something unread: an end like any other. */
-  if (error.code === "ECONNRESET") return { bytes: buffer.subarray(0, 0), fds: [] };
-  throw error;
+  // Nothing there yet is the usual case, and an error is dear to make.
+  const code = errnoName(-result);
+  if (code === "EAGAIN") return null;
+  // The other side closed its end with something unread: an end like any other.
+  if (code === "ECONNRESET") return { bytes: buffer.subarray(0, 0), fds: [] };
+  throw new SyscallError("recvmsg", -result);
 }
 
 /**

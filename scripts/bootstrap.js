@@ -36,24 +36,28 @@ function prepare() {
   const stamp = join(root, "node_modules", ".runlet-installed");
   const lockfile = join(root, "pnpm-lock.yaml");
   if (!existsSync(stamp) || statSync(stamp).mtimeMs < statSync(lockfile).mtimeMs) {
-    quietly("installing", () => pnpm(["install", "--frozen-lockfile", "--silent"], { stdio: ["ignore", 2, 2] }));
+    process.stderr.write("runlet: installing …\n");
+    pnpm(["install", "--frozen-lockfile", "--silent"], { stdio: ["ignore", 2, 2] });
     writeFileSync(stamp, "");
   }
-  quietly("building", () =>
-    run(
-      join(root, "node_modules", ".bin", "turbo"),
-      ["run", "build", "--output-logs=errors-only", "--no-update-notifier"],
-      {
-        stdio: ["ignore", 2, 2],
-        env: { ...process.env, TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1" },
-      },
-    ),
-  );
+  build();
 }
 
-function quietly(what, action) {
-  process.stderr.write(`runlet: ${what} …\n`);
-  action();
+/** turbo calls the `pnpm` of the PATH. Where there is none, npx brings one: not always, since that takes a second. */
+function build() {
+  const hasPnpm = (process.env.PATH ?? "").split(":").some((directory) => existsSync(join(directory, "pnpm")));
+  const turbo = hasPnpm
+    ? [join(root, "node_modules", ".bin", "turbo")]
+    : ["npx", "--yes", manifest.packageManager, "exec", "turbo"];
+  const [program, ...args] = [...turbo, "run", "build", "--output-logs=errors-only", "--no-update-notifier"];
+  const env = { ...process.env, TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1" };
+  process.stderr.write("runlet: building …\n");
+  const stdio = ["ignore", "pipe", "pipe"];
+  const result = spawnSync(program, args, { cwd: root, stdio, encoding: "utf8", maxBuffer: 64 << 20, env });
+  if (result.error) fail(`cannot run ${program}: ${result.error.message}`);
+  if (result.status === 0) return;
+  process.stderr.write(`${result.stdout}${result.stderr}`);
+  process.exit(result.status ?? 1);
 }
 
 const [command, ...args] = process.argv.slice(2);

@@ -25,6 +25,16 @@ interface Parent {
   readonly id: string;
 }
 
+/** Options of {@link UnpackTarget}. */
+export interface UnpackTargetOptions {
+  readonly root: RootDirectory;
+  readonly limits: UnpackLimits;
+  /** Files that are being made; settled before anything is removed, or a descriptor closed. */
+  readonly queue: Pick<FileQueue, "settle" | "isPendingName">;
+  /** Called before a directory or a link is removed, which paths may lead through. */
+  readonly beforePathsChange: () => void;
+}
+
 /**
  * The tree that is unpacked into. Whatever an archive's paths and links say, it gives out nothing but a descriptor of a
  * directory inside and a single name below it; calls on that name never follow a link.
@@ -43,15 +53,14 @@ export class UnpackTarget {
   readonly #parentNames = new Set<string>();
   /** Paths of directories that were made for what lies below them; bytes as Latin-1. */
   readonly #implied = new Set<string>();
-  readonly #queue: Pick<FileQueue, "settle" | "isPendingName">;
+  readonly #queue: UnpackTargetOptions["queue"];
+  readonly #beforePathsChange: () => void;
 
-  /**
-   * @param queue - files that are being made; settled before anything is removed, or a descriptor closed.
-   */
-  constructor(root: RootDirectory, limits: UnpackLimits, queue: Pick<FileQueue, "settle" | "isPendingName">) {
+  constructor({ root, limits, queue, beforePathsChange }: UnpackTargetOptions) {
     this.#root = root;
     this.#limits = limits;
     this.#queue = queue;
+    this.#beforePathsChange = beforePathsChange;
     this.#rootParent = { fd: root.fd, id: idOf(root.fd) };
   }
 
@@ -184,9 +193,12 @@ export class UnpackTarget {
 
   /** Removes whatever is at a place while nothing is pending, or what is pending stands still. */
   removeSettled(place: Place): void {
-    const removed = removeTree(place);
+    const type = (lstatIfExists(place)?.mode ?? 0) & fileTypes.S_IFMT;
+    const mayBeOnTheWay = type === fileTypes.S_IFDIR || type === fileTypes.S_IFLNK;
+    if (mayBeOnTheWay) this.#beforePathsChange();
+    removeTree(place);
     // Any path may lead elsewhere now.
-    if (removed === "directory" || removed === "link") this.#forget();
+    if (mayBeOnTheWay) this.#forget();
   }
 
   /**
@@ -264,7 +276,7 @@ export class UnpackTarget {
 }
 
 /** Device and inode. */
-function idOf(fd: number): string {
+export function idOf(fd: number): string {
   const { dev, ino } = fstat(fd);
   return `${dev}:${ino}`;
 }

@@ -97,6 +97,28 @@ test("a link to a directory is replaced by a directory, or kept if asked for", a
   expect(readdirSync(join(kept.root, "usr/lib"))).toEqual(["x"]);
 });
 
+for (const [how, ...entries] of [
+  ["by a file", file("way")],
+  ["by another link", symbolicLink("way", "elsewhere")],
+  ["with the directory that it lies in", file("outer")],
+] as const) {
+  test(`a directory whose path leads through a link carries what is said of it when the link is replaced ${how}`, async () => {
+    const { root } = await unpack(
+      buildArchive(
+        file("real/child/x"),
+        directory("outer"),
+        symbolicLink("outer/way", "../real"),
+        symbolicLink("way", "real"),
+        directory(how.endsWith("lies in") ? "outer/way/child" : "way/child", { mode: 0o710, mtime }),
+        ...entries,
+      ),
+    );
+    const status = statSync(join(root, "real/child"), { bigint: true });
+    expect(status.mode & 0o777n).toBe(0o710n);
+    expect(status.mtimeNs).toBe(1234567890123456789n);
+  });
+}
+
 test("names that are no UTF-8", async () => {
   const { root } = await unpack(buildArchive(file(Buffer.from([0x64, 0x2f, 0xff, 0xfe]), "x")));
   expect(readdirSync(join(root, "d"), { encoding: "buffer" })).toEqual([Buffer.from([0xff, 0xfe])]);

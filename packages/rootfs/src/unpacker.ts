@@ -1,16 +1,7 @@
 import { ftruncateSync, writeSync } from "node:fs";
-import {
-  closeFd,
-  fileTypes,
-  fstat,
-  linkat,
-  lstatIfExists,
-  mknodat,
-  openat,
-  openFlags,
-  symlinkat,
-} from "@runlet/syscall";
+import { closeFd, fileTypes, linkat, lstatIfExists, mknodat, openat, openFlags, symlinkat } from "@runlet/syscall";
 import type { ArchiveEntry, ArchiveHandler } from "@runlet/tar";
+import { DirectoryMetadata } from "./directory-metadata.ts";
 import { FileQueue } from "./file-queue.ts";
 import { applyToDescriptor, applyToPlace, type Metadata, type Xattr } from "./metadata.ts";
 import { isErrno, joinPath, type RootDirectory } from "./root-directory.ts";
@@ -27,13 +18,6 @@ const nodeTypes: Readonly<Record<string, number>> = {
   "block-device": fileTypes.S_IFBLK,
   fifo: fileTypes.S_IFIFO,
 };
-
-interface DeferredDirectory {
-  readonly components: readonly Buffer[];
-  readonly ino: bigint;
-  readonly dev: bigint;
-  readonly metadata: Metadata;
-}
 
 /** A file that is being written, because its content does not come in one piece or carries more than one call sets. */
 interface OpenFile {
@@ -53,7 +37,7 @@ export class Unpacker implements ArchiveHandler {
   readonly #limits: UnpackLimits;
   readonly #ownerOf: (entry: { uid: number; gid: number }) => { uid: number; gid: number };
   readonly #whiteouts: WhiteoutHandler | undefined;
-  readonly #directories = new Map<string, DeferredDirectory>();
+  readonly #directories: DirectoryMetadata;
   readonly #skipped: SkippedPart[] = [];
   #entries = 0;
   #totalBytes = 0;
@@ -71,7 +55,13 @@ export class Unpacker implements ArchiveHandler {
       removeExisting: (place) => this.#target.removeSettled(place),
       failure: wrapUnpackError,
     });
-    this.#target = new UnpackTarget(root, limits, this.#queue);
+    this.#directories = new DirectoryMetadata(root);
+    this.#target = new UnpackTarget({
+      root,
+      limits,
+      queue: this.#queue,
+      beforePathsChange: () => this.#directories.resolve(),
+    });
     const { owner = process.geteuid?.() === 0 ? "archive" : "caller" } = options;
     this.#ownerOf =
       typeof owner === "function"
@@ -117,11 +107,10 @@ export class Unpacker implements ArchiveHandler {
     this.#entry = undefined;
   }
 
-  /** Sets what directories carry, deepest first, and says what was done. */
+  /** Sets what directories carry, and says what was done. */
   finish(): UnpackResult {
     this.#queue.settle();
-    const deferred = [...this.#directories.values()].sort((a, b) => b.components.length - a.components.length);
-    for (const directory of deferred) this.#finishDirectory(directory);
+    this.#directories.apply((path, name, errno) => this.#skip({ path }, name.toString(), errno));
     return {
       entries: this.#entries,
       totalBytes: this.#totalBytes,
@@ -134,9 +123,11 @@ export class Unpacker implements ArchiveHandler {
   #isImplied(path: Buffer): boolean {
     const fd = this.#root.openIfExists(path, openFlags.O_PATH | openFlags.O_DIRECTORY);
     if (fd === undefined) return false;
-    const { ino, dev } = fstat(fd);
-    closeFd(fd);
-    return !this.#directories.has(`${dev}:${ino}`);
+    try {
+      return !this.#directories.has(fd);
+    } finally {
+      closeFd(fd);
+    }
   }
 
   /** Closes what is open; to be called in any case. */
@@ -336,32 +327,11 @@ export class Unpacker implements ArchiveHandler {
     return false;
   }
 
-  #skip(entry: ArchiveEntry, part: string, reason: string): void {
+  #skip(entry: Pick<ArchiveEntry, "path">, part: string, reason: string): void {
     if (this.#skipped.length < maxSkipped) this.#skipped.push({ path: entry.path.toString(), part, reason });
   }
 
   #defer(components: readonly Buffer[], fd: number, entry: ArchiveEntry): void {
-    const { ino, dev } = fstat(fd);
-    this.#directories.set(`${dev}:${ino}`, { components, ino, dev, metadata: this.#metadataOf(entry) });
-  }
-
-  #finishDirectory({ components, ino, dev, metadata }: DeferredDirectory): void {
-    const path = joinPath(components);
-    const flags = openFlags.O_RDONLY | openFlags.O_DIRECTORY;
-    // It may have been replaced since: what is there now has its own entry, or none.
-    const fd = this.#root.openIfExists(path, flags);
-    if (fd === undefined) return;
-    try {
-      const status = fstat(fd);
-      if (status.ino !== ino || status.dev !== dev) return;
-      applyToDescriptor(fd, metadata, (xattr, errno) => {
-        if (this.#skipped.length < maxSkipped)
-          this.#skipped.push({ path: path.toString(), part: xattr.name.toString(), reason: errno });
-      });
-    } catch (error) {
-      throw wrapUnpackError(path, error);
-    } finally {
-      closeFd(fd);
-    }
+    this.#directories.defer(components, fd, this.#metadataOf(entry));
   }
 }

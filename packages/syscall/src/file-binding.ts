@@ -5,7 +5,7 @@ import type { PathLike } from "./file-types.ts";
 /** A writer of `native/addon/file-writer.c`. */
 export type WriterHandle = object;
 
-/** The exports of `native/addon/file.c`. */
+/** The exports of `native/addon/file*.c` and `extended-attribute.c`. */
 interface FileBinding {
   openat2(dirFd: number, path: PathLike, flags: number, mode: number, resolve: number): number;
   openat(dirFd: number, path: PathLike, flags: number, mode: number): number;
@@ -41,6 +41,7 @@ interface FileBinding {
   copyFileRange(inFd: number, inOffset: number, outFd: number, outOffset: number, lengthBytes: number): number;
   lseek(fd: number, offset: number, whence: number): number;
   closeFile(fd: number): number;
+  syncfs(fd: number): number | Promise<number>;
   readDirectory(fd: number): number | Buffer;
   createFileAt(
     dirFd: number,

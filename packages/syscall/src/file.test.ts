@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import {
   atFlags,
   chmodat,
@@ -29,6 +29,7 @@ import {
   resolveFlags,
   seekWhence,
   symlinkat,
+  syncfs,
   unlinkat,
   utimensat,
 } from "./index.ts";
@@ -123,6 +124,13 @@ test("holes are found and ranges copied", () => {
   expect(statSync(join(directory, "b")).size).toBe((1 << 20) + 3);
   closeFd(fd);
   closeFd(out);
+});
+
+test("syncfs waits for a file system, and tells of a descriptor that is none", async () => {
+  await expect(syncfs(dirFd)).resolves.toBeUndefined();
+  const pathFd = openat({ dirFd, path: ".", flags: openFlags.O_PATH });
+  onTestFinished(() => closeFd(pathFd));
+  await expect(syncfs(pathFd)).rejects.toMatchObject({ code: "EBADF", syscall: "syncfs" });
 });
 
 test("fstatfs reads what statfs does", () => {

@@ -225,6 +225,17 @@ export function lseek(fd: number, offset: number, whence: number): number {
   return result < 0 ? fail("lseek", result) : result;
 }
 
+/**
+ * syncfs(2), on a thread of the pool: waits until everything written to a file system is on its disk, by whomever.
+ *
+ * @param fd - any file of it, open for more than its path; stays open until the promise is settled.
+ * @throws SyscallError `EIO`, `ENOSPC` or `EDQUOT` if writing back failed since `fd` was opened (reported from Linux 5.8 on).
+ */
+export async function syncfs(fd: number): Promise<void> {
+  const result = await calls().syncfs(fd);
+  if (result < 0) fail("syncfs", result);
+}
+
 /** close(2). Whatever it answers, the descriptor is gone. */
 export function closeFd(fd: number): void {
   calls().closeFile(fd);

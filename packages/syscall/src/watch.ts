@@ -2,8 +2,8 @@ import { binding } from "./binding.ts";
 import { check } from "./check.ts";
 
 interface WatchBinding {
-  startWatching(callback: (fd: number, events: number) => void): number;
-  watch(fd: number, events: number): number;
+  startWatching(callback: (fd: number, number: number) => void): number;
+  watch(fd: number, events: number, number: number): number;
   unwatch(fd: number): number;
   createEventFd(): number;
 }
@@ -13,11 +13,14 @@ const EPOLLPRI = 0x002;
 const EPOLLOUT = 0x004;
 
 interface Waiter {
+  /** Tells it from one that has waited for the same descriptor before, and given up. */
+  readonly number: number;
   readonly resolve: () => void;
   readonly reject: (reason: unknown) => void;
 }
 
 const waiters = new Map<number, Waiter>();
+let nextNumber = 0;
 let isWatching = false;
 
 function native(): WatchBinding {
@@ -29,15 +32,22 @@ function native(): WatchBinding {
   return addon;
 }
 
-function settle(fd: number): void {
+function settle(fd: number, number: number): void {
+  take(fd, number)?.resolve();
+}
+
+/** Ends a wait, unless it has ended: an event may still come for one that was given up, when another waits already. */
+function take(fd: number, number: number): Waiter | undefined {
   const waiter = waiters.get(fd);
+  if (waiter?.number !== number) return undefined;
   waiters.delete(fd);
-  waiter?.resolve();
+  native().unwatch(fd);
+  return waiter;
 }
 
 /**
  * Waits until a descriptor can be read (data, end of file, or a process that a pidfd stands for has ended) without
- * blocking the event loop. It may resolve too early: read without blocking and wait again on `EAGAIN`. While it waits the
+ * blocking the event loop. Others may read it first: read without blocking and wait again on `EAGAIN`. While it waits the
  * process does not end by itself.
  *
  * @param fd - stays the caller's, and open until the promise settles; one waiter at a time.
@@ -74,29 +84,16 @@ export function createEventFd(): number {
 async function wait(fd: number, events: number, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
   const addon = native();
-  const onAbort = () => {
-    const waiter = waiters.get(fd);
-    waiters.delete(fd);
-    addon.unwatch(fd);
-    waiter?.reject(signal?.reason);
-  };
+  const number = nextNumber;
+  nextNumber = (nextNumber + 1) >>> 0;
+  const onAbort = () => take(fd, number)?.reject(signal?.reason);
   try {
     await new Promise<void>((resolve, reject) => {
-      const status = addon.watch(fd, events);
-      if (status < 0) return reject(toError(status));
-      waiters.set(fd, { resolve, reject });
+      check(addon.watch(fd, events, number), "epoll_ctl");
+      waiters.set(fd, { number, resolve, reject });
       signal?.addEventListener("abort", onAbort, { once: true });
     });
   } finally {
     signal?.removeEventListener("abort", onAbort);
   }
-}
-
-function toError(status: number): unknown {
-  try {
-    check(status, "epoll_ctl");
-  } catch (error) {
-    return error;
-  }
-  return new Error("epoll_ctl failed without an error number");
 }

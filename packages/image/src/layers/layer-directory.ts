@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { isRunletError, quote, RunletError } from "@runlet/errors";
 import { removeTree, unpackArchive } from "@runlet/rootfs";
 import type { Digest } from "@runlet/spec";
-import { atFlags, readDirectory } from "@runlet/syscall";
+import { atFlags, readDirectory, syncfs } from "@runlet/syscall";
 import { parseDigest, sizeOf } from "../digest.ts";
 import type { BlobDirectory } from "../store/blob-directory.ts";
 import { damagedBlob, missingBlob } from "../store/blob-directory.ts";
@@ -153,14 +153,16 @@ export class LayerDirectory {
         present();
         return await below;
       }
-      clearDirectory(fd);
       const tree = join(staging, treeName);
-      mkdirSync(tree, { mode: 0o755 });
-      const directories = await batch.slots.run(() => this.#unpackArchive(batch, layer, tree));
+      const lowerHostPaths = under.map((lower) => this.treeOf(lower.chainId));
+      const directories = await this.#makeTree(batch, { layer, stagingFd: fd, tree, lowerHostPaths, below });
       // What lies below may still be on its way, here or in another process.
       await below;
-      const lowerHostPaths = under.map((lower) => this.treeOf(lower.chainId));
       completeImpliedDirectories({ treeHostPath: tree, directories, lowerHostPaths });
+      // A layer that has its place is taken for whole ever after: it must not lose files with the machine's power. One call
+      // for all of them, as waiting for each file takes many times longer. `fd` was opened before anything was written, so a
+      // failure of writing it back is told here.
+      await syncfs(fd);
       await replaceFile(join(staging, recordName), formatLayerRecord({ diffId, parent: under.at(-1)?.chainId }));
       const target = this.#pathOf(chainId);
       mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
@@ -186,28 +188,58 @@ export class LayerDirectory {
     return lockPath(staging, open, { subject: `the layer ${chainId}`, signal });
   }
 
-  async #unpackArchive(batch: Batch, layer: ImageLayer, tree: string): Promise<readonly Buffer[]> {
+  /**
+   * Unpacks a layer as soon as there is a slot for it. One that has a hard link to a file of the layers below begins again
+   * when those are there: few layers have, and the others need not wait.
+   *
+   * @returns directories that it has no entry for.
+   */
+  async #makeTree(batch: Batch, job: TreeJob): Promise<readonly Buffer[]> {
+    const { layer, stagingFd, tree, lowerHostPaths, below } = job;
+    const begin = (lower?: LowerFiles) =>
+      batch.slots.run(async () => {
+        clearDirectory(stagingFd);
+        mkdirSync(tree, { mode: 0o755 });
+        return await this.#unpackArchive(batch, { layer, tree, lower });
+      });
+    try {
+      return await begin();
+    } catch (error) {
+      if (lowerHostPaths.length === 0 || !lacksLinkTarget(error)) throw await this.#explain(error, layer);
+    }
+    await below;
+    clearDirectory(stagingFd);
+    mkdirSync(tree, { mode: 0o755 });
+    try {
+      using lower = MergedTree.open([...lowerHostPaths, tree]);
+      return await batch.slots.run(() => this.#unpackArchive(batch, { layer, tree, lower }));
+    } catch (error) {
+      throw await this.#explain(error, layer);
+    }
+  }
+
+  async #unpackArchive(
+    batch: Batch,
+    options: { layer: ImageLayer; tree: string; lower?: LowerFiles | undefined },
+  ): Promise<readonly Buffer[]> {
+    const { layer, tree, lower } = options;
     const { descriptor, diffId, chainId } = layer;
     const { limits, onProgress } = batch.options;
     const totalBytes = sizeOf(descriptor);
     if (!this.#blobs.has(descriptor)) throw missingBlob(descriptor.digest);
-    try {
-      const { impliedDirectories } = await unpackArchive({
-        rootHostPath: tree,
-        source: this.#blobs.pathOf(descriptor.digest),
-        contentDigest: diffId,
-        whiteouts: "overlay",
-        opaqueXattr: this.#isPrivileged ? "trusted.overlay.opaque" : "user.overlay.opaque",
-        owner: ownerPolicy(),
-        devices: this.#isPrivileged ? "create" : "skip",
-        signal: batch.signal,
-        onRead: (doneBytes) => onProgress?.({ step: "unpack", digest: chainId, doneBytes, totalBytes }),
-        ...(limits === undefined ? {} : { limits }),
-      });
-      return impliedDirectories;
-    } catch (error) {
-      throw await this.#explain(error, layer);
-    }
+    const { impliedDirectories } = await unpackArchive({
+      rootHostPath: tree,
+      source: this.#blobs.pathOf(descriptor.digest),
+      contentDigest: diffId,
+      whiteouts: "overlay",
+      opaqueXattr: this.#isPrivileged ? "trusted.overlay.opaque" : "user.overlay.opaque",
+      owner: ownerPolicy(),
+      devices: this.#isPrivileged ? "create" : "skip",
+      signal: batch.signal,
+      onRead: (doneBytes) => onProgress?.({ step: "unpack", digest: chainId, doneBytes, totalBytes }),
+      ...(limits === undefined ? {} : { limits }),
+    });
+    return impliedDirectories;
   }
 
   /** Whose fault it is that a layer does not unpack: the host's, the store's, or the image's. */

@@ -1,5 +1,6 @@
 import { closeSync, readSync } from "node:fs";
 import { quote, RunletError } from "@runlet/errors";
+import type { LowerFile, LowerFiles } from "@runlet/rootfs";
 import {
   atFlags,
   closeFd,
@@ -43,6 +44,9 @@ export interface DirectoryOwner {
 /** One directory of the merged tree: what each layer has of it, the upper ones first. */
 type Level = readonly number[];
 
+/** Which links a path is followed through: all, all but one at its end, none. */
+type FollowedLinks = "all" | "parents" | "none";
+
 type Found =
   | { readonly kind: "directory"; readonly level: Level }
   | { readonly kind: "other"; readonly status: FileStatus; readonly dirFd: number; readonly name: Buffer };
@@ -51,7 +55,7 @@ type Found =
  * Unpacked layers seen as one tree, without a mount: whiteouts and opaque directories hide as overlayfs would have it. Walks
  * by descriptor, one component at a time; a link is followed with this tree's root for `/`, never out of it.
  */
-export class MergedTree implements ContainerFiles, Disposable {
+export class MergedTree implements ContainerFiles, LowerFiles, Disposable {
   readonly #root: Level;
 
   private constructor(root: Level) {
@@ -79,7 +83,7 @@ export class MergedTree implements ContainerFiles, Disposable {
   }
 
   readFileIfExists(containerPath: string, limitBytes: number): Buffer | undefined {
-    return this.#walk(Buffer.from(containerPath), { followsLinks: true }, (found) => {
+    return this.#walk(Buffer.from(containerPath), "all", (found) => {
       if (found.kind !== "other" || (found.status.mode & fileTypes.S_IFMT) !== fileTypes.S_IFREG) return undefined;
       const fd = openat({
         dirFd: found.dirFd,
@@ -91,7 +95,7 @@ export class MergedTree implements ContainerFiles, Disposable {
   }
 
   directoryIfExists(containerPath: string): DirectoryOwner | undefined {
-    return this.#walk(Buffer.from(containerPath), { followsLinks: true }, (found) => {
+    return this.#walk(Buffer.from(containerPath), "all", (found) => {
       const fd = found.kind === "directory" ? found.level[0] : undefined;
       if (fd === undefined) return undefined;
       const { uid, gid, mode } = fstat(fd);
@@ -107,22 +111,29 @@ export class MergedTree implements ContainerFiles, Disposable {
    * @returns undefined if there is no such directory.
    */
   withDirectory<Result>(path: Buffer, use: (fd: number) => Result): Result | undefined {
-    return this.#walk(path, { followsLinks: false }, (found) => {
+    return this.#walk(path, "none", (found) => {
       const fd = found.kind === "directory" ? found.level[0] : undefined;
       return fd === undefined ? undefined : use(fd);
     });
   }
 
+  withFile<Result>(path: Buffer, use: (file: LowerFile) => Result): Result | undefined {
+    return this.#walk(path, "parents", (found, parents) => {
+      if (found.kind !== "other") return undefined;
+      const { dirFd, name, status } = found;
+      return use({ dirFd, path: name, status, components: [...parents, name] });
+    });
+  }
+
+  /** @param use - gets what was found, and the names of the directories that lead to it. */
   #walk<Result>(
     path: Buffer,
-    options: { followsLinks: boolean },
-    use: (found: Found) => Result | undefined,
+    followed: FollowedLinks,
+    use: (found: Found, parents: readonly Buffer[]) => Result | undefined,
   ): Result | undefined {
-    const stack: Level[] = [this.#root];
-    const top = () => stack[stack.length - 1] ?? this.#root;
-    const pop = () => {
-      if (stack.length > 1) closeLevel(stack.pop() ?? []);
-    };
+    const stack: { readonly level: Level; readonly name: Buffer }[] = [];
+    const top = () => stack[stack.length - 1]?.level ?? this.#root;
+    const pop = () => closeLevel(stack.pop()?.level ?? []);
     try {
       const pending = split(path);
       let links = 0;
@@ -134,21 +145,23 @@ export class MergedTree implements ContainerFiles, Disposable {
         const found = lookUp(top(), name);
         if (found === undefined) return undefined;
         if (found.kind === "directory") {
-          stack.push(found.level);
+          stack.push({ level: found.level, name });
           continue;
         }
-        if (options.followsLinks && (found.status.mode & fileTypes.S_IFMT) === fileTypes.S_IFLNK) {
+        const isLink = (found.status.mode & fileTypes.S_IFMT) === fileTypes.S_IFLNK;
+        if (isLink && (followed === "all" || (followed === "parents" && pending.length > 0))) {
           if (++links > maxLinks) return undefined;
           const target = readlinkat({ dirFd: found.dirFd, path: found.name });
-          if (target[0] === slash) while (stack.length > 1) pop();
+          if (target[0] === slash) while (stack.length > 0) pop();
           pending.unshift(...split(target));
           continue;
         }
-        return pending.length > 0 ? undefined : use(found);
+        const parents = stack.map((directory) => directory.name);
+        return pending.length > 0 ? undefined : use(found, parents);
       }
-      return use({ kind: "directory", level: top() });
+      return use({ kind: "directory", level: top() }, []);
     } finally {
-      while (stack.length > 1) pop();
+      while (stack.length > 0) pop();
     }
   }
 }

@@ -18,7 +18,7 @@ const worker = fileURLToPath(new URL("../../test/store-worker.ts", import.meta.u
 /** Every call by which the store changes anything, in the forms that runtimes use. */
 const changes = [
   ...["rename", "renameat", "renameat2", "link", "linkat", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat"],
-  ...["fsync", "fdatasync", "ftruncate", "fchmod", "flock", "mknodat", "fsetxattr", "utimensat", "symlinkat"],
+  ...["fsync", "syncfs", "fdatasync", "ftruncate", "fchmod", "flock", "mknodat", "fsetxattr", "utimensat", "symlinkat"],
 ];
 /** More points of one call are spread. */
 const pointsOfOneCall = 7;

@@ -59,7 +59,7 @@ struct export_entry {
   napi_callback function;
 };
 extern const struct export_entry process_exports[], socket_exports[], watch_exports[], terminal_exports[],
-    file_exports[], attribute_exports[], mount_exports[], bpf_exports[], systemd_exports[], netlink_exports[],
-    signal_exports[];
+    file_exports[], sync_exports[], attribute_exports[], mount_exports[], bpf_exports[], systemd_exports[],
+    netlink_exports[], signal_exports[];
 
 #endif

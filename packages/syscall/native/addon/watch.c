@@ -1,6 +1,9 @@
 /* Waiting for descriptors without blocking JavaScript: one thread with epoll for each environment, which hands every
- * ready descriptor over to JavaScript's own thread. A watch is for one event; libuv's polling would not do, since Bun
- * does not offer it. */
+ * ready descriptor over to JavaScript's own thread. libuv's polling would not do, since Bun does not offer it.
+ *
+ * A watch is for one event, after which the kernel has it disarmed, and until unwatch(): it is begun and ended by
+ * JavaScript's thread alone. Each has a number, since an event may still be on its way when its watch has been ended, and
+ * its descriptor be watched anew. */
 #include "addon.h"
 
 #include <pthread.h>
@@ -11,20 +14,24 @@ struct watcher {
   int epoll_fd, stop_fd;
   pthread_t thread;
   napi_threadsafe_function deliver;
-  unsigned pending;
+  /* How many descriptors are watched: the environment does not end while there is one. */
+  unsigned watched;
 };
 
 struct event {
   int fd;
-  uint32_t events;
+  uint32_t number;
 };
 
+/* What epoll keeps for a descriptor. That of `stop_fd` is no descriptor's. */
+#define STOP_DATA UINT64_MAX
+static uint64_t data_of(int fd, uint32_t number) { return (uint64_t)number << 32 | (uint32_t)fd; }
+
 static void call_back(napi_env env, napi_value callback, void *context, void *data) {
-  struct watcher *watcher = context;
+  (void)context;
   struct event *event CLEANUP_FREE = data;
   if (!env) return;
-  if (--watcher->pending == 0) napi_unref_threadsafe_function(env, watcher->deliver);
-  napi_value receiver, arguments[2] = {number_value(env, event->fd), number_value(env, event->events)};
+  napi_value receiver, arguments[2] = {number_value(env, event->fd), number_value(env, event->number)};
   napi_get_undefined(env, &receiver);
   napi_call_function(env, receiver, callback, 2, arguments, NULL);
 }
@@ -35,15 +42,20 @@ static void *run(void *argument) {
     struct epoll_event events[64];
     int count = epoll_wait(watcher->epoll_fd, events, 64, -1);
     for (int i = 0; i < count; i++) {
-      if (events[i].data.fd == watcher->stop_fd) return NULL;
-      /* Who unwatches removes it first, and wants no event any more. */
-      if (epoll_ctl(watcher->epoll_fd, EPOLL_CTL_DEL, events[i].data.fd, NULL) < 0) continue;
+      uint64_t data = events[i].data.u64;
+      if (data == STOP_DATA) return NULL;
       struct event *event = malloc(sizeof *event);
       if (!event) abort();
-      *event = (struct event){.fd = events[i].data.fd, .events = events[i].events};
+      *event = (struct event){.fd = (int)(uint32_t)data, .number = (uint32_t)(data >> 32)};
       if (napi_call_threadsafe_function(watcher->deliver, event, napi_tsfn_nonblocking) != napi_ok) free(event);
     }
   }
+}
+
+static void release(struct watcher *watcher) {
+  napi_release_threadsafe_function(watcher->deliver, napi_tsfn_abort);
+  cleanup_fd(&watcher->epoll_fd);
+  cleanup_fd(&watcher->stop_fd);
 }
 
 static void stop(void *argument) {
@@ -51,21 +63,19 @@ static void stop(void *argument) {
   uint64_t one = 1;
   if (write(watcher->stop_fd, &one, sizeof one) < 0) abort();
   pthread_join(watcher->thread, NULL);
-  napi_release_threadsafe_function(watcher->deliver, napi_tsfn_abort);
-  close(watcher->epoll_fd);
-  close(watcher->stop_fd);
+  release(watcher);
 }
 
 static int start_thread(struct watcher *watcher) {
   watcher->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   watcher->stop_fd = eventfd(0, EFD_CLOEXEC);
-  struct epoll_event event = {.events = EPOLLIN, .data.fd = watcher->stop_fd};
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = STOP_DATA};
   if (watcher->epoll_fd < 0 || watcher->stop_fd < 0) return -errno;
   if (epoll_ctl(watcher->epoll_fd, EPOLL_CTL_ADD, watcher->stop_fd, &event) < 0) return -errno;
   return -pthread_create(&watcher->thread, NULL, run, watcher);
 }
 
-/* startWatching(callback(fd, events)): 0 | -errno. Once for each environment, before watch(). */
+/* startWatching(callback(fd, number)): 0 | -errno. Once for each environment, before watch(). */
 static napi_value start_watching(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   napi_valuetype type = napi_undefined;
@@ -85,39 +95,41 @@ static napi_value start_watching(napi_env env, napi_callback_info info) {
   if (status == 0) {
     napi_set_instance_data(env, watcher, NULL, NULL);
     napi_add_env_cleanup_hook(env, stop, watcher);
+  } else {
+    release(watcher);
   }
   return number_value(env, status);
 }
 
-/* watch(fd, events): 0 | -errno. The descriptor stays the caller's and open until the callback or unwatch(). */
+static struct watcher *watcher_of(napi_env env) {
+  struct watcher *watcher = NULL;
+  napi_get_instance_data(env, (void **)&watcher);
+  return watcher;
+}
+
+/* watch(fd, events, number): 0 | -errno. The descriptor stays the caller's, and open until unwatch(). */
 static napi_value watch(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   int fd = arg_int(&args, 0);
-  uint32_t events = (uint32_t)arg_int64(&args, 1);
+  uint32_t events = (uint32_t)arg_int64(&args, 1), number = (uint32_t)arg_int64(&args, 2);
   if (args_failed(&args)) return NULL;
-  struct watcher *watcher = NULL;
-  napi_get_instance_data(env, (void **)&watcher);
+  struct watcher *watcher = watcher_of(env);
   if (!watcher) return number_value(env, -EINVAL);
-  /* Counted before it is armed: the event may come at once. */
-  if (watcher->pending++ == 0) napi_ref_threadsafe_function(env, watcher->deliver);
-  struct epoll_event event = {.events = events | EPOLLONESHOT, .data.fd = fd};
-  if (epoll_ctl(watcher->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0) return number_value(env, 0);
-  int error = errno;
-  if (--watcher->pending == 0) napi_unref_threadsafe_function(env, watcher->deliver);
-  return number_value(env, -error);
+  struct epoll_event event = {.events = events | EPOLLONESHOT, .data.u64 = data_of(fd, number)};
+  if (epoll_ctl(watcher->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) return number_value(env, -errno);
+  if (watcher->watched++ == 0) napi_ref_threadsafe_function(env, watcher->deliver);
+  return number_value(env, 0);
 }
 
-/* unwatch(fd): 0 | -errno; -ENOENT when the event is on its way to the callback already. */
+/* unwatch(fd): 0 | -errno. Once for each watch() that succeeded; its event may be on the way to the callback still. */
 static napi_value unwatch(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   int fd = arg_int(&args, 0);
   if (args_failed(&args)) return NULL;
-  struct watcher *watcher = NULL;
-  napi_get_instance_data(env, (void **)&watcher);
+  struct watcher *watcher = watcher_of(env);
   if (!watcher) return number_value(env, -EINVAL);
-  if (epoll_ctl(watcher->epoll_fd, EPOLL_CTL_DEL, fd, NULL) < 0) return number_value(env, -errno);
-  if (--watcher->pending == 0) napi_unref_threadsafe_function(env, watcher->deliver);
-  return number_value(env, 0);
+  if (--watcher->watched == 0) napi_unref_threadsafe_function(env, watcher->deliver);
+  return result_value(env, epoll_ctl(watcher->epoll_fd, EPOLL_CTL_DEL, fd, NULL));
 }
 
 /* createEventFd() -> fd: a counter for the kernel to count up, that does not block */

@@ -1,0 +1,75 @@
+import { closeSync, readSync, writeSync } from "node:fs";
+import { expect, test } from "vitest";
+import { O_NONBLOCK, pipe } from "./socket.ts";
+import { waitReadable, waitWritable } from "./watch.ts";
+
+/** Long enough for the thread that waits to have queued the events of both descriptors, while nobody takes them. */
+function stand(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+function openPipes(count: number) {
+  const pipes = Array.from({ length: count }, () => pipe(O_NONBLOCK));
+  return {
+    pipes: pipes.map(([readFd, writeFd]) => ({ readFd, writeFd })),
+    [Symbol.dispose]: () => {
+      for (const fd of pipes.flat()) closeSync(fd);
+    },
+  };
+}
+
+test("waits for data, for the end and for room", async () => {
+  const [readFd, writeFd] = pipe(O_NONBLOCK);
+  await waitWritable(writeFd);
+  const waiting = waitReadable(readFd);
+  writeSync(writeFd, "x");
+  await waiting;
+  readSync(readFd, Buffer.alloc(1));
+  const ending = waitReadable(readFd);
+  closeSync(writeFd);
+  await ending;
+  closeSync(readFd);
+});
+
+test("who gives up is told why, and may wait anew", async () => {
+  using opened = openPipes(1);
+  const [{ readFd, writeFd } = { readFd: -1, writeFd: -1 }] = opened.pipes;
+  const controller = new AbortController();
+  const waiting = waitReadable(readFd, controller.signal);
+  await expect(waitReadable(readFd)).rejects.toMatchObject({ syscall: "epoll_ctl", code: "EEXIST" });
+  controller.abort(new Error("enough"));
+  await expect(waiting).rejects.toThrow("enough");
+  await expect(waitReadable(readFd, controller.signal)).rejects.toThrow("enough");
+  const again = waitReadable(readFd);
+  writeSync(writeFd, "x");
+  await again;
+});
+
+test("an event that comes for one who gave up is none for who waits next", async () => {
+  using opened = openPipes(2);
+  const [one = { readFd: -1, writeFd: -1 }, other = { readFd: -1, writeFd: -1 }] = opened.pipes;
+  for (const [first, second] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    const round = new AbortController();
+    const waits = [waitReadable(first.readFd, round.signal), waitReadable(second.readFd, round.signal)];
+    for (const { writeFd } of [first, second]) writeSync(writeFd, "x");
+    stand(50);
+    await Promise.race(waits);
+    round.abort();
+    await Promise.allSettled(waits);
+    for (const { readFd } of [first, second]) readSync(readFd, Buffer.alloc(1));
+    for (const { readFd, writeFd } of [second, first]) {
+      let isReadable = false;
+      const waiting = waitReadable(readFd).then(() => {
+        isReadable = true;
+      });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(isReadable).toBe(false);
+      writeSync(writeFd, "x");
+      await waiting;
+      readSync(readFd, Buffer.alloc(1));
+    }
+  }
+});

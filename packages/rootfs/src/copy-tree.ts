@@ -2,30 +2,22 @@ import { quote, RunletError } from "@runlet/errors";
 import {
   closeFd,
   type FileStatus,
-  fgetxattr,
   fileTypes,
-  flistxattr,
   fstat,
-  getxattrat,
   linkat,
-  listxattrat,
   lstatIfExists,
   mkdirat,
-  mknodat,
   openat,
   openFlags,
   type Place,
   readDirectory,
-  readlinkat,
-  symlinkat,
 } from "@runlet/syscall";
-import { copyContent } from "./file-copy.ts";
-import { applyToDescriptor, applyToPlace, type Metadata, type Xattr } from "./metadata.ts";
+import { applyToDescriptor, type Xattr } from "./metadata.ts";
+import { copyNode, metadataOf, readXattrs } from "./node-copy.ts";
 import { removeTree } from "./remove-tree.ts";
 import { errnoOf, isErrno, type RootDirectory } from "./root-directory.ts";
-import { createFlags } from "./unpack-target.ts";
 
-const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = openFlags;
+const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = openFlags;
 const maxDepth = 4096;
 
 interface Copy {
@@ -75,7 +67,7 @@ function copyDirectory(copy: Copy, options: { fromFd: number; toFd: number; path
     // Bytes as Latin-1: a name for messages and for links, given back byte for byte.
     const childPath = `${path}/${name.toString("latin1")}`;
     try {
-      copyNode(copy, { from: { dirFd: fromFd, path: name }, to: { dirFd: toFd, path: name }, childPath, depth });
+      copyChild(copy, { from: { dirFd: fromFd, path: name }, to: { dirFd: toFd, path: name }, childPath, depth });
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
@@ -86,10 +78,15 @@ function copyDirectory(copy: Copy, options: { fromFd: number; toFd: number; path
       });
     }
   }
-  applyToDescriptor(toFd, metadataOf(copy, fstat(fromFd), readXattrs(fromFd)), refuse(copy, path));
+  const metadata = metadataOf({
+    status: fstat(fromFd),
+    xattrs: readXattrs(fromFd),
+    keepsOwner: copy.isPrivileged,
+  });
+  applyToDescriptor(toFd, metadata, refuse(copy, path));
 }
 
-function copyNode(copy: Copy, options: { from: Place; to: Place; childPath: string; depth: number }): void {
+function copyChild(copy: Copy, options: { from: Place; to: Place; childPath: string; depth: number }): void {
   const { from, to, childPath, depth } = options;
   const status = lstatIfExists(from);
   if (status === undefined) return;
@@ -100,28 +97,16 @@ function copyNode(copy: Copy, options: { from: Place; to: Place; childPath: stri
   }
   if (status.nlink > 1 && linkToFirst(copy, { status, to, childPath })) return;
   if (lstatIfExists(to) !== undefined) removeTree(to);
-  switch (type) {
-    case fileTypes.S_IFREG:
-      copyFile(copy, { from, to, childPath });
-      return;
-    case fileTypes.S_IFLNK:
-      symlinkat({ ...to, target: readlinkat(from) });
-      break;
-    case fileTypes.S_IFSOCK:
-      copy.notes.add(`the socket ${quote(childPath)} was left out`);
-      return;
-    case fileTypes.S_IFIFO:
-      mknodat({ ...to, mode: status.mode });
-      break;
-    default:
-      if (!copy.isPrivileged) {
-        copy.notes.add(`the device ${quote(childPath)} was left out: making devices needs root`);
-        return;
-      }
-      mknodat({ ...to, mode: status.mode, major: status.rdevMajor, minor: status.rdevMinor });
+  if (type === fileTypes.S_IFSOCK) {
+    copy.notes.add(`the socket ${quote(childPath)} was left out`);
+    return;
   }
-  const metadata = { ...metadataOf(copy, status, readXattrsAt(from)), isLink: type === fileTypes.S_IFLNK };
-  applyToPlace(to, metadata, refuse(copy, childPath));
+  const isDevice = type === fileTypes.S_IFCHR || type === fileTypes.S_IFBLK;
+  if (isDevice && !copy.isPrivileged) {
+    copy.notes.add(`the device ${quote(childPath)} was left out: making devices needs root`);
+    return;
+  }
+  copyNode({ from, to, status, keepsOwner: copy.isPrivileged, refused: refuse(copy, childPath) });
 }
 
 function copySubdirectory(copy: Copy, options: { from: Place; to: Place; childPath: string; depth: number }): void {
@@ -170,54 +155,7 @@ function linkToFirst(copy: Copy, options: { status: FileStatus; to: Place; child
   }
 }
 
-function copyFile(copy: Copy, options: { from: Place; to: Place; childPath: string }): void {
-  const { from, to, childPath } = options;
-  const inFd = openat({ ...from, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK });
-  let outFd: number | undefined;
-  try {
-    outFd = openat({ ...to, flags: createFlags, mode: 0o600 });
-    copyContent(inFd, outFd);
-    applyToDescriptor(outFd, metadataOf(copy, fstat(inFd), readXattrs(inFd)), refuse(copy, childPath));
-  } finally {
-    closeFd(inFd);
-    if (outFd !== undefined) closeFd(outFd);
-  }
-}
-
-function metadataOf(copy: Copy, status: FileStatus, xattrs: readonly Xattr[]): Metadata {
-  const { mode, mtime, atime } = status;
-  const owner = copy.isPrivileged ? { uid: status.uid, gid: status.gid } : { uid: -1, gid: -1 };
-  return { ...owner, mode: mode & 0o7777, mtime, atime, xattrs };
-}
-
 function refuse(copy: Copy, path: string) {
   return (xattr: Xattr, errno: string) =>
     void copy.notes.add(`the attribute ${quote(xattr.name.toString())} of ${quote(path)} was left out: ${errno}`);
-}
-
-function readXattrs(fd: number): Xattr[] {
-  return collectXattrs(
-    () => flistxattr(fd),
-    (name) => fgetxattr(fd, name),
-  );
-}
-
-function readXattrsAt(place: Place): Xattr[] {
-  return collectXattrs(
-    () => listxattrat(place),
-    (name) => getxattrat({ ...place, name }),
-  );
-}
-
-function collectXattrs(list: () => Buffer[], get: (name: Buffer) => Buffer | undefined): Xattr[] {
-  try {
-    return list().flatMap((name) => {
-      const value = get(name);
-      return value === undefined ? [] : [{ name, value }];
-    });
-  } catch (error) {
-    // Before Linux 6.13 those of links and devices cannot be read by descriptor; some file systems have none.
-    if (isErrno(error, "ENOSYS") || isErrno(error, "EOPNOTSUPP")) return [];
-    throw error;
-  }
 }

@@ -15,6 +15,7 @@ export {
   type OpenInRoot,
 } from "./executable.ts";
 export { type Libraries, type LoadedObject, type MissingLibrary, resolveLibraries } from "./library-resolver.ts";
+export type { LowerFile, LowerFiles } from "./lower-files.ts";
 export { removeTree } from "./remove-tree.ts";
 export { RootDirectory } from "./root-directory.ts";
 export { unpackArchive } from "./unpack.ts";

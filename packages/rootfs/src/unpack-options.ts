@@ -1,3 +1,4 @@
+import type { LowerFiles } from "./lower-files.ts";
 import type { UnpackLimits } from "./unpack-limits.ts";
 
 /** What `.wh.` entries of an image's layer become. */
@@ -32,6 +33,11 @@ export interface UnpackOptions {
   readonly opaqueXattr?: "trusted.overlay.opaque" | "user.overlay.opaque";
   /** Whether a link to a directory stays where the archive has a directory of its name. Default false: it is replaced. */
   readonly keepDirectoryLinks?: boolean;
+  /**
+   * Where files are found that a layer's hard links name and the layer itself has not: they are copied into it. To be given
+   * together with `whiteouts: "overlay"`, where the layers below lie in directories of their own.
+   */
+  readonly lower?: LowerFiles | undefined;
   readonly limits?: Partial<UnpackLimits>;
   /** Stops between two pieces of the archive. */
   readonly signal?: AbortSignal | undefined;

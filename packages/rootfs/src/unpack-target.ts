@@ -201,6 +201,17 @@ export class UnpackTarget {
     if (mayBeOnTheWay) this.#forget();
   }
 
+  /** Makes something at a place; what was there is removed first. */
+  makeNew(place: TargetPlace, make: () => void): void {
+    try {
+      make();
+    } catch (error) {
+      if (!isErrno(error, "EEXIST")) throw error;
+      this.remove(place);
+      make();
+    }
+  }
+
   /**
    * Makes a directory, or keeps one that is there.
    *

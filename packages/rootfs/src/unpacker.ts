@@ -1,10 +1,11 @@
 import { ftruncateSync, writeSync } from "node:fs";
-import { closeFd, fileTypes, linkat, lstatIfExists, mknodat, openat, openFlags, symlinkat } from "@runlet/syscall";
+import { closeFd, fileTypes, mknodat, openat, openFlags, symlinkat } from "@runlet/syscall";
 import type { ArchiveEntry, ArchiveHandler } from "@runlet/tar";
 import { DirectoryMetadata } from "./directory-metadata.ts";
 import { FileQueue } from "./file-queue.ts";
+import { HardLinks } from "./hard-links.ts";
 import { applyToDescriptor, applyToPlace, type Metadata, type Xattr } from "./metadata.ts";
-import { isErrno, joinPath, type RootDirectory } from "./root-directory.ts";
+import type { RootDirectory } from "./root-directory.ts";
 import type { UnpackLimits } from "./unpack-limits.ts";
 import type { SkippedPart, UnpackOptions, UnpackResult } from "./unpack-options.ts";
 import { createFlags, type TargetPlace, UnpackTarget, unpackError, wrapUnpackError } from "./unpack-target.ts";
@@ -37,6 +38,7 @@ export class Unpacker implements ArchiveHandler {
   readonly #limits: UnpackLimits;
   readonly #ownerOf: (entry: { uid: number; gid: number }) => { uid: number; gid: number };
   readonly #whiteouts: WhiteoutHandler | undefined;
+  readonly #hardLinks: HardLinks;
   readonly #directories: DirectoryMetadata;
   readonly #skipped: SkippedPart[] = [];
   #entries = 0;
@@ -76,6 +78,15 @@ export class Unpacker implements ArchiveHandler {
         mode: whiteouts,
         opaqueXattr: options.opaqueXattr ?? "trusted.overlay.opaque",
       });
+    this.#hardLinks = new HardLinks({
+      root,
+      target: this.#target,
+      queue: this.#queue,
+      whiteouts: this.#whiteouts,
+      lower: options.lower,
+      keepsOwner: process.geteuid?.() === 0,
+      beforeCopy: (entry, sizeBytes) => this.#countBytes(entry, sizeBytes),
+    });
   }
 
   entry(entry: ArchiveEntry): void {
@@ -143,9 +154,7 @@ export class Unpacker implements ArchiveHandler {
     if (this.#entries > this.#limits.entries)
       throw unpackError(entry.path, `the archive has more than ${this.#limits.entries} entries`);
     this.#target.closeRetired();
-    this.#totalBytes += entry.sizeBytes;
-    if (this.#totalBytes > this.#limits.totalBytes)
-      throw unpackError(entry.path, `the archive's files have more than ${this.#limits.totalBytes} bytes`);
+    this.#countBytes(entry, entry.sizeBytes);
     if (entry.pax.size > 0) this.#reportAcls(entry);
     if (entry.type === "file" && this.#whiteouts === undefined) {
       const place = this.#target.placeBesideLast(entry.path);
@@ -179,15 +188,15 @@ export class Unpacker implements ArchiveHandler {
         return;
       }
       case "hard-link":
-        this.#makeHardLink(entry, components);
+        this.#hardLinks.make(entry, components, (xattr, errno) => this.#skip(entry, xattr.name.toString(), errno));
         return;
       case "symbolic-link":
         if (entry.linkTarget.length === 0) throw unpackError(entry.path, "it is a link to nothing");
-        this.#makeNew(place, () => symlinkat({ ...place, target: entry.linkTarget }));
+        this.#target.makeNew(place, () => symlinkat({ ...place, target: entry.linkTarget }));
         break;
       default:
         if (entry.type !== "fifo" && !this.#mayMakeDevice(entry)) return;
-        this.#makeNew(place, () =>
+        this.#target.makeNew(place, () =>
           mknodat({
             ...place,
             mode: (nodeTypes[entry.type] ?? 0) | 0o600,
@@ -200,21 +209,16 @@ export class Unpacker implements ArchiveHandler {
     applyToPlace(place, metadata, (xattr, errno) => this.#skip(entry, xattr.name.toString(), errno));
   }
 
+  #countBytes(entry: ArchiveEntry, sizeBytes: number): void {
+    this.#totalBytes += sizeBytes;
+    if (this.#totalBytes > this.#limits.totalBytes)
+      throw unpackError(entry.path, `the archive's files have more than ${this.#limits.totalBytes} bytes`);
+  }
+
   #beginFile(entry: ArchiveEntry, place: TargetPlace): void {
     this.#entry = entry;
     this.#place = place;
     this.#isWritten = false;
-  }
-
-  /** Makes something at a place; what was there is removed first. */
-  #makeNew(place: TargetPlace, make: () => void): void {
-    try {
-      make();
-    } catch (error) {
-      if (!isErrno(error, "EEXIST")) throw error;
-      this.#target.remove(place);
-      make();
-    }
   }
 
   #write(entry: ArchiveEntry, bytes: Uint8Array, offset: number): void {
@@ -259,7 +263,7 @@ export class Unpacker implements ArchiveHandler {
     const place = this.#currentPlace();
     if (this.#queue.isPendingAt(place)) this.#queue.settle();
     let fd = -1;
-    this.#makeNew(place, () => {
+    this.#target.makeNew(place, () => {
       fd = openat({ ...place, flags: createFlags, mode: 0o600 });
     });
     return { fd, metadata: this.#metadataOf(entry) };
@@ -268,33 +272,6 @@ export class Unpacker implements ArchiveHandler {
   #currentPlace(): TargetPlace {
     if (this.#place === undefined) throw new Error("no file is being unpacked");
     return this.#place;
-  }
-
-  #makeHardLink(entry: ArchiveEntry, components: readonly Buffer[]): void {
-    const targetComponents = this.#target.split(entry.linkTarget);
-    const missing = () => unpackError(entry.path, "it is another name of a file that is not there");
-    if (targetComponents.length === 0) throw missing();
-    this.#queue.settle();
-    // Resolved in the root again, whatever the tree has become: finding one parent may close the descriptor of the other,
-    // so the target's is opened for this alone.
-    const parentFd = this.#root.openIfExists(
-      joinPath(targetComponents.slice(0, -1)),
-      openFlags.O_PATH | openFlags.O_DIRECTORY,
-    );
-    if (parentFd === undefined) throw missing();
-    try {
-      const from = { dirFd: parentFd, path: targetComponents[targetComponents.length - 1] ?? Buffer.alloc(0) };
-      const status = lstatIfExists(from);
-      if (status === undefined) throw missing();
-      if ((status.mode & fileTypes.S_IFMT) === fileTypes.S_IFDIR)
-        throw unpackError(entry.path, "it is another name of a directory");
-      const place = this.#target.place(components);
-      const existing = lstatIfExists(place);
-      if (existing?.ino === status.ino && existing.dev === status.dev) return;
-      this.#makeNew(place, () => linkat({ from, to: place }));
-    } finally {
-      closeFd(parentFd);
-    }
   }
 
   #mayMakeDevice(entry: ArchiveEntry): boolean {

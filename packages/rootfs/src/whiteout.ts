@@ -6,12 +6,14 @@ import {
   mknodat,
   openat,
   openFlags,
+  type PathLike,
+  type Place,
   readDirectory,
 } from "@runlet/syscall";
 import type { ArchiveEntry } from "@runlet/tar";
 import { isErrno, joinPath } from "./root-directory.ts";
 import type { Whiteouts } from "./unpack-options.ts";
-import { type UnpackTarget, unpackError } from "./unpack-target.ts";
+import { type TargetPlace, type UnpackTarget, unpackError } from "./unpack-target.ts";
 
 const prefix = Buffer.from(".wh.");
 const opaque = Buffer.from(".wh..wh..opq");
@@ -26,16 +28,19 @@ const reserved = Buffer.from(".wh..wh.");
  */
 export class WhiteoutHandler {
   readonly #target: UnpackTarget;
-  readonly #mode: Exclude<Whiteouts, "keep">;
+  /** What becomes of whiteouts. */
+  readonly mode: Exclude<Whiteouts, "keep">;
   readonly #opaqueXattr: string;
   /** Paths that the layer itself has brought, and those on the way to them. */
   readonly #upper = new Set<string>();
+  /** Files of the layers below that were copied into this one. */
+  readonly #copied = new Map<string, readonly Buffer[]>();
   /** Paths that stand as overlayfs's whiteouts. */
   readonly #whitedOut = new Set<string>();
 
   constructor(options: { target: UnpackTarget; mode: Exclude<Whiteouts, "keep">; opaqueXattr: string }) {
     this.#target = options.target;
-    this.#mode = options.mode;
+    this.mode = options.mode;
     this.#opaqueXattr = options.opaqueXattr;
   }
 
@@ -61,6 +66,14 @@ export class WhiteoutHandler {
     return true;
   }
 
+  /**
+   * Remembers a file of the layers below that was copied into this one: what takes it away there takes the copy away too, but
+   * not other names that the layer itself has given it.
+   */
+  noteCopy(components: readonly Buffer[]): void {
+    this.#copied.set(keyOf(components), components);
+  }
+
   #remove(entry: ArchiveEntry, parent: readonly Buffer[], name: Buffer): void {
     if (name.length === 0 || name.equals(Buffer.from(".")) || name.equals(Buffer.from("..")))
       throw unpackError(entry.path, "it is a whiteout of nothing");
@@ -72,10 +85,10 @@ export class WhiteoutHandler {
       if (type === fileTypes.S_IFDIR) this.#clear(components);
       return;
     }
-    if (this.#mode === "overlay") {
+    if (this.mode === "overlay") {
       if (!this.#target.canPlace(components)) return;
       const place = this.#target.place(components);
-      if (lstatIfExists(place) !== undefined) return;
+      if (!this.#removeLower(place, components)) return;
       mknodat({ ...place, mode: fileTypes.S_IFCHR });
       this.#whitedOut.add(keyOf(components));
       return;
@@ -96,11 +109,49 @@ export class WhiteoutHandler {
     const fd = this.#openDirectory(parent);
     if (fd === undefined) return;
     try {
-      if (this.#mode === "overlay") {
+      if (this.mode === "overlay") {
+        this.#removeCopies(parent);
         fsetxattr({ fd, name: this.#opaqueXattr, value: Buffer.from("y") });
         return;
       }
       this.#clearBelow(fd, parent);
+    } finally {
+      closeFd(fd);
+    }
+  }
+
+  /** Removes copies below a directory, and directories that are there for them alone. */
+  #removeCopies(parent: readonly Buffer[]): void {
+    const isBelow = (path: readonly Buffer[]) =>
+      path.length > parent.length && parent.every((component, index) => path[index]?.equals(component) === true);
+    for (const path of [...this.#copied.values()].filter(isBelow)) {
+      for (let depth = parent.length + 1; depth <= path.length; depth++) {
+        const doomed = path.slice(0, depth);
+        if (this.#upper.has(keyOf(doomed))) continue;
+        const place = this.#target.placeIfExists(doomed);
+        if (place === undefined || this.#removeLower(place, doomed)) break;
+      }
+    }
+  }
+
+  /**
+   * Removes what is at a place and is not the layer's own.
+   *
+   * @returns whether nothing is there then.
+   */
+  #removeLower(place: TargetPlace, components: readonly Buffer[]): boolean {
+    if (lstatIfExists(place) === undefined) return true;
+    if (this.#whitedOut.has(keyOf(components)) || !this.#isLower(place, components)) return false;
+    this.#target.remove(place);
+    return true;
+  }
+
+  /** Whether a place holds nothing but copies of what the layers below have, whiteouts, and directories for these. */
+  #isLower(place: Place, components: readonly Buffer[]): boolean {
+    const fd = openDirectoryAt(place.dirFd, place.path);
+    if (fd === undefined) return this.#copied.has(keyOf(components)) || this.#whitedOut.has(keyOf(components));
+    try {
+      return readDirectory(fd).every(({ name }) => this.#isLower({ dirFd: fd, path: name }, [...components, name]));
     } finally {
       closeFd(fd);
     }
@@ -125,10 +176,10 @@ export class WhiteoutHandler {
 
   #openDirectory(components: readonly Buffer[]): number | undefined {
     if (components.length === 0) return openDirectoryAt(this.#target.rootFd, Buffer.from("."));
-    if (this.#mode === "overlay" && !this.#target.canPlace(components)) return undefined;
-    const place = this.#mode === "overlay" ? this.#target.place(components) : this.#target.placeIfExists(components);
+    if (this.mode === "overlay" && !this.#target.canPlace(components)) return undefined;
+    const place = this.mode === "overlay" ? this.#target.place(components) : this.#target.placeIfExists(components);
     if (place === undefined) return undefined;
-    if (this.#mode === "overlay") {
+    if (this.mode === "overlay") {
       this.#target.noteImplied(components);
       return this.#target.makeDirectory(place, { keepLink: false });
     }
@@ -136,7 +187,7 @@ export class WhiteoutHandler {
   }
 }
 
-function openDirectoryAt(dirFd: number, path: Buffer): number | undefined {
+function openDirectoryAt(dirFd: number, path: PathLike): number | undefined {
   try {
     return openat({ dirFd, path, flags: openFlags.O_RDONLY | openFlags.O_DIRECTORY | openFlags.O_NOFOLLOW });
   } catch (error) {

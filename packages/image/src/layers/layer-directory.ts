@@ -1,7 +1,7 @@
 import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isRunletError, quote, RunletError } from "@runlet/errors";
-import { removeTree, unpackArchive } from "@runlet/rootfs";
+import { type LowerFiles, removeTree, unpackArchive } from "@runlet/rootfs";
 import type { Digest } from "@runlet/spec";
 import { atFlags, readDirectory, syncfs } from "@runlet/syscall";
 import { parseDigest, sizeOf } from "../digest.ts";
@@ -14,6 +14,7 @@ import { ownerPolicy } from "../store/store-privileges.ts";
 import type { ImageLayer, UnpackedLayer, UnpackImageOptions } from "../store/stored-image.ts";
 import { completeImpliedDirectories } from "./implied-directories.ts";
 import { formatLayerRecord, type LayerRecord, readLayerRecord } from "./layer-record.ts";
+import { MergedTree } from "./merged-tree.ts";
 import { Slots } from "./slots.ts";
 
 /** Decompression runs on threads of the pool, making files on one for each layer; reading archives on the caller's. */
@@ -26,6 +27,16 @@ interface Batch {
   readonly options: UnpackImageOptions;
   readonly signal: AbortSignal;
   readonly slots: Slots;
+}
+
+interface TreeJob {
+  readonly layer: ImageLayer;
+  readonly stagingFd: number;
+  /** Where the tree is made. */
+  readonly tree: string;
+  /** Trees of the layers below, the base first: there once `below` is settled. */
+  readonly lowerHostPaths: readonly string[];
+  readonly below: Promise<void>;
 }
 
 /**
@@ -196,23 +207,28 @@ export class LayerDirectory {
    */
   async #makeTree(batch: Batch, job: TreeJob): Promise<readonly Buffer[]> {
     const { layer, stagingFd, tree, lowerHostPaths, below } = job;
-    const begin = (lower?: LowerFiles) =>
+    const totalBytes = sizeOf(layer.descriptor);
+    let toldBytes = -1;
+    const onRead = (doneBytes: number) => {
+      if (doneBytes <= toldBytes) return;
+      toldBytes = doneBytes;
+      batch.options.onProgress?.({ step: "unpack", digest: layer.chainId, doneBytes, totalBytes });
+    };
+    const attempt = (belowHostPaths?: readonly string[]) =>
       batch.slots.run(async () => {
         clearDirectory(stagingFd);
         mkdirSync(tree, { mode: 0o755 });
-        return await this.#unpackArchive(batch, { layer, tree, lower });
+        using lower = belowHostPaths === undefined ? undefined : MergedTree.open([...belowHostPaths, tree]);
+        return await this.#unpackArchive(batch, { layer, tree, lower, onRead });
       });
     try {
-      return await begin();
+      return await attempt();
     } catch (error) {
       if (lowerHostPaths.length === 0 || !lacksLinkTarget(error)) throw await this.#explain(error, layer);
     }
     await below;
-    clearDirectory(stagingFd);
-    mkdirSync(tree, { mode: 0o755 });
     try {
-      using lower = MergedTree.open([...lowerHostPaths, tree]);
-      return await batch.slots.run(() => this.#unpackArchive(batch, { layer, tree, lower }));
+      return await attempt(lowerHostPaths);
     } catch (error) {
       throw await this.#explain(error, layer);
     }
@@ -220,12 +236,11 @@ export class LayerDirectory {
 
   async #unpackArchive(
     batch: Batch,
-    options: { layer: ImageLayer; tree: string; lower?: LowerFiles | undefined },
+    options: { layer: ImageLayer; tree: string; lower: LowerFiles | undefined; onRead: (doneBytes: number) => void },
   ): Promise<readonly Buffer[]> {
-    const { layer, tree, lower } = options;
-    const { descriptor, diffId, chainId } = layer;
-    const { limits, onProgress } = batch.options;
-    const totalBytes = sizeOf(descriptor);
+    const { layer, tree, lower, onRead } = options;
+    const { descriptor, diffId } = layer;
+    const { limits } = batch.options;
     if (!this.#blobs.has(descriptor)) throw missingBlob(descriptor.digest);
     const { impliedDirectories } = await unpackArchive({
       rootHostPath: tree,
@@ -236,7 +251,8 @@ export class LayerDirectory {
       owner: ownerPolicy(),
       devices: this.#isPrivileged ? "create" : "skip",
       signal: batch.signal,
-      onRead: (doneBytes) => onProgress?.({ step: "unpack", digest: chainId, doneBytes, totalBytes }),
+      lower,
+      onRead,
       ...(limits === undefined ? {} : { limits }),
     });
     return impliedDirectories;
@@ -266,6 +282,11 @@ export class LayerDirectory {
       cause: error,
     });
   }
+}
+
+/** Whether a layer has a hard link to a file that it has not itself. */
+function lacksLinkTarget(error: unknown): boolean {
+  return isRunletError(error) && error.code === "ERR_RUNLET_ARCHIVE" && error.details?.linkTarget !== undefined;
 }
 
 /** Removes a tree of the store, whatever its files are called. None is fine. */

@@ -1,7 +1,8 @@
 import { RunletError } from "@runlet/errors";
-import type { Descriptor } from "@runlet/spec";
+import type { Descriptor, Digest } from "@runlet/spec";
 import { checkContent, sizeOf } from "./digest.ts";
 import { type ParsedManifest, parseManifest } from "./manifest.ts";
+import { toOciManifest } from "./oci-manifest.ts";
 import { choosePlatform, hostPlatform } from "./platform.ts";
 import type { CopyOptions, ImageSource, ImageTarget, ManifestContent, OpenContent } from "./transfer.ts";
 
@@ -24,11 +25,11 @@ export interface CopyRequest extends CopyOptions {
   readonly onManifest?: ((manifest: ManifestContent) => void) | undefined;
 }
 
-/** What was copied. */
+/** What was copied, as the target has it: a manifest that was converted has another digest than at the source. */
 export interface CopyResult {
   /** What got the name: a manifest, or an index. */
   readonly target: ManifestContent;
-  /** Manifests of images that were copied: one, or those of all platforms. */
+  /** Manifests of images: one, or those of all platforms. */
   readonly manifests: readonly ManifestContent[];
 }
 
@@ -45,25 +46,45 @@ const maxIndexDepth = 4;
  *   `ERR_RUNLET_ABORTED`; and what source and target throw.
  */
 export async function copyImage(request: CopyRequest): Promise<CopyResult> {
-  const { from, to, reference, targetReference, signal, onProgress, platform, keepsIndex } = request;
+  const { from, reference, targetReference, signal, onProgress, platform, keepsIndex } = request;
   throwIfAborted(signal);
   const found = await from.manifest(reference, { signal });
   const { digest } = found.descriptor;
   const size = sizeOf(found.descriptor);
   onProgress?.({ step: "resolve", digest, doneBytes: size, totalBytes: size });
-  if (platform === "all") {
-    const manifests = await copyTree(request, { content: found, depth: 0 });
-    await to.putManifest(found, targetReference, { signal });
-    return { target: found, manifests };
-  }
+  const writer = new ManifestWriter(request);
+  if (platform === "all")
+    return await copyTree(request, { writer, content: found, depth: 0, reference: targetReference });
   const { image, indexes } = await chooseImage(request, found);
   await copyContent(request, image);
   const [outermost, ...inner] = keepsIndex === true ? indexes : [];
-  const target = outermost ?? image;
-  for (const content of outermost === undefined ? [] : [image, ...inner.toReversed()])
-    await to.putManifest(content, undefined, { signal });
-  await to.putManifest(target, targetReference, { signal });
-  return { target, manifests: [image] };
+  if (outermost === undefined) {
+    const target = await writer.write(image, targetReference);
+    return { target, manifests: [target] };
+  }
+  const manifest = await writer.write(image);
+  for (const index of inner.toReversed()) await writer.write(index);
+  return { target: await writer.write(outermost, targetReference), manifests: [manifest] };
+}
+
+/** Writes the manifests of one copy, in the types that the target takes: what an index lists before the index. */
+class ManifestWriter {
+  readonly #request: CopyRequest;
+  /** What was written, by the digest that it has at the source. */
+  readonly #written = new Map<Digest, Descriptor>();
+
+  constructor(request: CopyRequest) {
+    this.#request = request;
+  }
+
+  /** @returns what was written. */
+  async write(content: ManifestContent, reference?: string): Promise<ManifestContent> {
+    const { to, signal } = this.#request;
+    const written = to.isOciOnly === true ? await toOciManifest(content, this.#written) : content;
+    this.#written.set(content.descriptor.digest, written.descriptor);
+    await to.putManifest(written, reference, { signal });
+    return written;
+  }
 }
 
 /** Goes from what was found to the image of the platform, through the indexes on the way. */
@@ -84,27 +105,28 @@ async function chooseImage(
   }
 }
 
-/** Copies all that a manifest or index refers to, but not itself. @returns the manifests of images in it. */
+/** Copies a manifest or index with all that it refers to. */
 async function copyTree(
   request: CopyRequest,
-  options: { content: ManifestContent; depth: number },
-): Promise<ManifestContent[]> {
-  const { content, depth } = options;
+  options: { writer: ManifestWriter; content: ManifestContent; depth: number; reference?: string | undefined },
+): Promise<CopyResult> {
+  const { writer, content, depth, reference } = options;
   throwIfAborted(request.signal);
   const parsed = await parseChecked(content);
   if (parsed.kind === "manifest") {
     await copyContent(request, content);
-    return [content];
+    const target = await writer.write(content, reference);
+    return { target, manifests: [target] };
   }
   if (depth >= maxIndexDepth) throw tooDeep();
-  const found: ManifestContent[] = [];
+  const manifests: ManifestContent[] = [];
   for (const descriptor of parsed.index.manifests) {
     const child = await readChild(request, descriptor);
     // An index may list what is no image, such as an attestation: it is copied as it is.
-    found.push(...(await copyTree(request, { content: child, depth: depth + 1 })));
-    await request.to.putManifest(child, undefined, { signal: request.signal });
+    const copied = await copyTree(request, { writer, content: child, depth: depth + 1 });
+    manifests.push(...copied.manifests);
   }
-  return found;
+  return { target: await writer.write(content, reference), manifests };
 }
 
 async function parseChecked(content: ManifestContent): Promise<ParsedManifest> {

@@ -37,6 +37,17 @@ const layerTypes: ReadonlySet<string> = new Set([
   ...foreignLayerTypes,
 ]);
 
+const ociTypes: ReadonlyMap<string, string> = new Map([
+  [dockerMediaTypes.manifestList, mediaTypes.imageIndex],
+  [dockerMediaTypes.manifest, mediaTypes.imageManifest],
+  [dockerMediaTypes.imageConfig, mediaTypes.imageConfig],
+  [dockerMediaTypes.layer, mediaTypes.imageLayer],
+  [dockerMediaTypes.layerGzip, mediaTypes.imageLayerGzip],
+  [dockerMediaTypes.layerZstd, mediaTypes.imageLayerZstd],
+  [dockerMediaTypes.foreignLayer, nondistributable],
+  [dockerMediaTypes.foreignLayerGzip, `${nondistributable}+gzip`],
+]);
+
 /** What a registry is asked for, in the order of preference. */
 export const acceptedManifestTypes: readonly string[] = [...manifestTypes, ...indexTypes];
 
@@ -68,4 +79,9 @@ export function isForeignLayerType(mediaType: string): boolean {
 /** Whether a type is of Docker's first manifest format, which has no digests of configurations. */
 export function isSchema1Type(mediaType: string): boolean {
   return /^application\/vnd\.docker\.distribution\.manifest\.v1\+(?:json|prettyjws)$/.test(mediaType);
+}
+
+/** The image specification's name for one of Docker's types; every other type stays as it is. */
+export function ociTypeOf(mediaType: string): string {
+  return ociTypes.get(mediaType) ?? mediaType;
 }

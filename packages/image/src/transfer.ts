@@ -46,6 +46,11 @@ export interface ImageSource extends AsyncDisposable {
 /** Where images go to. */
 export interface ImageTarget extends AsyncDisposable {
   readonly name: string;
+  /**
+   * Whether it holds manifests of the image specification's types only. Docker's are converted on their way then, and get
+   * another digest. Default false.
+   */
+  readonly isOciOnly?: boolean;
   /** Whether a blob or manifest is there, whole. */
   has(descriptor: Descriptor, options?: RequestOptions): Promise<boolean>;
   /** Stores a blob; the target checks its size and digest. */

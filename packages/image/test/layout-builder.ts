@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Descriptor, ImageConfig, ImageConfiguration, ImageIndex, ImageManifest, Platform } from "@runlet/spec";
@@ -58,6 +58,11 @@ export class LayoutBuilder {
     const digest = sha256(bytes);
     writeFileSync(join(this.hostPath, "blobs/sha256", digest.slice(7)), bytes);
     return { mediaType, digest, size: Buffer.byteLength(bytes) };
+  }
+
+  /** Content that was stored before. */
+  read({ digest }: Descriptor): Buffer {
+    return readFileSync(join(this.hostPath, "blobs/sha256", digest.slice(7)));
   }
 
   /** Stores an image. @returns the descriptor of its manifest. */

@@ -20,6 +20,8 @@ export type ArchiveFormat =
  */
 export class ArchiveTarget implements ImageTarget {
   readonly name: string;
+  /** An image layout, which other tools look at nothing else in; what reads Docker's format takes Docker's types too. */
+  readonly isOciOnly: boolean;
   readonly #format: ArchiveFormat;
   readonly #writer: ArchiveWriter;
   readonly #stored = new Map<Digest, Promise<void>>();
@@ -28,6 +30,7 @@ export class ArchiveTarget implements ImageTarget {
 
   private constructor(options: { name: string; format: ArchiveFormat; writer: ArchiveWriter }) {
     this.name = options.name;
+    this.isOciOnly = options.format === "oci";
     this.#format = options.format;
     this.#writer = options.writer;
   }

@@ -11,8 +11,8 @@ import {
 } from "@runlet/spec";
 import { hasChanges } from "../diff/changes.ts";
 import { type FileOwner, writeLayer } from "../diff/layer.ts";
-import { createHasher, digestOf } from "../digest.ts";
-import { dockerMediaTypes } from "../media-types.ts";
+import { createHasher } from "../digest.ts";
+import { formatManifest, toOci } from "../oci-manifest.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import type { StoredImage } from "../store/stored-image.ts";
 import { type Instance, withComparison } from "./instance.ts";
@@ -67,12 +67,12 @@ export async function commitInstance(instance: Instance, options: CommitOptions 
     schemaVersion: 2,
     mediaType: mediaTypes.imageManifest,
     config,
-    layers: [...image.manifest.layers.map(asOciLayer), ...(layer === undefined ? [] : [layer.descriptor])],
+    // A manifest has layers of one family.
+    layers: [...image.manifest.layers.map(toOci), ...(layer === undefined ? [] : [layer.descriptor])],
   };
-  const bytes = Buffer.from(JSON.stringify(manifest));
-  const descriptor = { mediaType: mediaTypes.imageManifest, digest: await digestOf(bytes), size: bytes.length };
-  await store.putManifest({ descriptor, bytes }, options.name);
-  return { descriptor, manifest, configuration, layer };
+  const content = await formatManifest(mediaTypes.imageManifest, manifest);
+  await store.putManifest(content, options.name);
+  return { descriptor: content.descriptor, manifest, configuration, layer };
 }
 
 const undefinedLayer: Promise<CommitResult["layer"]> = Promise.resolve(undefined);
@@ -176,17 +176,3 @@ async function addJson(store: ImageStore, mediaType: string, value: unknown): Pr
   })();
   return await store.addBlob({ mediaType, content });
 }
-
-/** The same layer in the words of the image specification: a manifest has layers of one family. */
-function asOciLayer(descriptor: Descriptor): Descriptor {
-  const mediaType = ociLayerTypes.get(descriptor.mediaType);
-  return mediaType === undefined ? descriptor : { ...descriptor, mediaType };
-}
-
-const ociLayerTypes: ReadonlyMap<string, string> = new Map([
-  [dockerMediaTypes.layer, mediaTypes.imageLayer],
-  [dockerMediaTypes.layerGzip, mediaTypes.imageLayerGzip],
-  [dockerMediaTypes.layerZstd, mediaTypes.imageLayerZstd],
-  [dockerMediaTypes.foreignLayer, "application/vnd.oci.image.layer.nondistributable.v1.tar"],
-  [dockerMediaTypes.foreignLayerGzip, "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"],
-]);

@@ -25,6 +25,8 @@ const lockTimeoutMs = 30_000;
  */
 export class LayoutTarget implements ImageTarget {
   readonly name: string;
+  /** Other tools look at nothing else in a layout. */
+  readonly isOciOnly = true;
   readonly #hostPath: string;
   readonly #partialHostPath: string;
   readonly #blobs: BlobDirectory;

@@ -1,5 +1,6 @@
 import type { Invocation } from "../../command.ts";
 import { findCommand } from "../../commands.ts";
+import { describeConversion } from "../../image/conversion.ts";
 import { openStore } from "../../image/store.ts";
 import type { imageExportOptions, imageExportPositionals } from "../../options/image.ts";
 import { UsageError } from "../../usage-error.ts";
@@ -8,6 +9,7 @@ import { UsageError } from "../../usage-error.ts";
 export async function run({
   options,
   positionals,
+  log,
 }: Invocation<typeof imageExportOptions, typeof imageExportPositionals>): Promise<number> {
   const { output, format } = options;
   if (output === undefined || positionals.images.length === 0) {
@@ -21,7 +23,10 @@ export async function run({
   const images = await Promise.all(positionals.images.map((reference) => store.resolve(reference, { platform })));
   await using target = await ArchiveTarget.create({ hostPath: output, format });
   for (const { name, descriptor } of images) {
-    await copyImage({ from: store, to: target, reference: descriptor.digest, targetReference: name, platform });
+    const { digest } = descriptor;
+    const copied = await copyImage({ from: store, to: target, reference: digest, targetReference: name, platform });
+    const conversion = describeConversion(name ?? digest, digest, copied);
+    if (conversion !== undefined) log.warn(conversion);
   }
   await target.finish();
   return 0;

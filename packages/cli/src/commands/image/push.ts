@@ -1,5 +1,6 @@
-import type { Progress } from "@runlet/image";
+import type { CopyResult } from "@runlet/image";
 import type { Invocation } from "../../command.ts";
+import { describeConversion } from "../../image/conversion.ts";
 import { openStore } from "../../image/store.ts";
 import { openTarget } from "../../image/target.ts";
 import { openTransferDisplay } from "../../image/transfer-display.ts";
@@ -10,6 +11,7 @@ export async function run({
   options,
   positionals,
   print,
+  log,
 }: Invocation<typeof pushOptions, typeof pushPositionals>): Promise<number> {
   const { copyImage, parsePlatform } = await import("@runlet/image");
   const store = await openStore(options);
@@ -20,26 +22,26 @@ export async function run({
   await using opened = await openTarget(destination, { options, store, image });
   const { target, reference, name } = opened;
   const display = await openTransferDisplay({ isQuiet: options.quiet, isJson: options.json, print });
-  const pushed = isWhole ? image.target : image.descriptor;
+  const source = (isWhole ? image.target : image.descriptor).digest;
+  let copied: CopyResult;
   try {
-    await copyImage({
+    copied = await copyImage({
       from: store,
       to: target,
-      reference: pushed.digest,
+      reference: source,
       targetReference: reference,
       platform: isWhole ? "all" : platform,
-      onProgress: (progress) => display.update(asUpload(progress)),
+      // Out of the store, what is read is sent.
+      step: "upload",
+      onProgress: display.update,
     });
     await opened.finish();
   } finally {
     display.finish();
   }
-  if (options.json) print(JSON.stringify({ step: "done", name, target: pushed.digest }));
-  else print(`${name}@${pushed.digest}`);
+  const conversion = describeConversion(name, source, copied);
+  if (conversion !== undefined) log.warn(conversion);
+  const { digest } = copied.target.descriptor;
+  print(options.json ? JSON.stringify({ step: "done", name, target: digest }) : `${name}@${digest}`);
   return 0;
-}
-
-/** Out of the store, what is read is sent. */
-function asUpload(progress: Progress): Progress {
-  return progress.step === "download" ? { ...progress, step: "upload" } : progress;
 }

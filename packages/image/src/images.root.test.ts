@@ -20,60 +20,13 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { buildLayer, buildLayout } from "../test/layout-builder.ts";
 import { put, temporaryDirectory } from "../test/temporary.ts";
 import { run, skopeoCopy, storageTool } from "../test/tools.ts";
-import { listTree } from "../test/tree-listing.ts";
+import { listByUmoci, listImage, pullFile, scratch } from "../test/unpacked-image.ts";
 import { ArchiveTarget } from "./archive/archive-target.ts";
-import { openImageFile } from "./archive/open-source.ts";
 import { createImageSpec, filesOf } from "./config/image-spec.ts";
 import { copyImage } from "./copy.ts";
 import { LayoutSource } from "./layout/layout-source.ts";
 import { LayoutTarget } from "./layout/layout-target.ts";
 import { ImageStore } from "./store/image-store.ts";
-import type { StoredImage } from "./store/stored-image.ts";
-
-/** A directory on a file system that takes overlays and every attribute, whatever the machine's temporary directory is on. */
-function scratch(): string {
-  const hostPath = temporaryDirectory();
-  execFileSync("mount", ["-t", "tmpfs", "tmpfs", hostPath]);
-  onTestFinished(() => void execFileSync("umount", ["--recursive", hostPath]));
-  return hostPath;
-}
-
-function mountLayers(base: string, hostPaths: readonly string[]): string {
-  const merged = join(base, "merged");
-  const empty = join(base, "empty");
-  for (const directory of [merged, empty]) mkdirSync(directory);
-  const lower = [...hostPaths.toReversed(), empty].join(":");
-  execFileSync("mount", ["-t", "overlay", "overlay", "-o", `ro,lowerdir=${lower}`, merged]);
-  return merged;
-}
-
-async function pullFile(store: ImageStore, hostPath: string, reference?: string): Promise<StoredImage> {
-  await using source = await openImageFile(hostPath);
-  return await store.pull({ source, reference, name: "test" });
-}
-
-/** Pulls and unpacks an image, and lists it as a container would see it. */
-async function listImage(hostPath: string, reference?: string) {
-  const base = scratch();
-  const store = await ImageStore.open({ hostPath: join(base, "store") });
-  const image = await pullFile(store, hostPath, reference);
-  const layers = await store.unpack(image);
-  return {
-    image,
-    listing: listTree(
-      mountLayers(
-        base,
-        layers.map((layer) => layer.hostPath),
-      ),
-    ),
-  };
-}
-
-function listByUmoci(layout: string, tag: string) {
-  const bundle = join(temporaryDirectory(), "bundle");
-  run("umoci", "unpack", "--image", `${layout}:${tag}`, bundle);
-  return listTree(join(bundle, "rootfs"));
-}
 
 const capability = "0x0100000200200000000000000000000000000000";
 

@@ -1,5 +1,5 @@
 import { atFlags, fchmod, fchownat, fgetxattr, flistxattr, fsetxattr, fstat, utimensat } from "@runlet/syscall";
-import { MergedTree } from "./merged-tree.ts";
+import { MergedTree, splitPath } from "./merged-tree.ts";
 
 const epoch = { seconds: 0, nanoseconds: 0 };
 
@@ -20,18 +20,16 @@ export function completeImpliedDirectories(options: {
 }): void {
   const { treeHostPath, directories, lowerHostPaths } = options;
   if (directories.length === 0) return;
-  using tree = MergedTree.open([treeHostPath]);
-  using lower = MergedTree.open(lowerHostPaths);
+  using tree = MergedTree.open([...lowerHostPaths, treeHostPath]);
   for (const path of directories) {
-    tree.withDirectory(path, (pathFd) => {
-      const copied = lower.withDirectory(path, (fromFd) => copyMetadata(fromFd, pathFd));
-      if (copied === undefined) utimensat({ dirFd: pathFd, path: null, atime: epoch, mtime: epoch });
+    tree.withDirectoryBelow(splitPath(path), (fd, lowerFd) => {
+      if (lowerFd === undefined) utimensat({ dirFd: fd, path: null, atime: epoch, mtime: epoch });
+      else copyMetadata(lowerFd, fd);
     });
   }
 }
 
-/** @returns true, to be told from a directory that is not there. */
-function copyMetadata(fromFd: number, toFd: number): true {
+function copyMetadata(fromFd: number, toFd: number): void {
   const { uid, gid, mode, atime, mtime } = fstat(fromFd);
   const current = fstat(toFd);
   if (current.uid !== uid || current.gid !== gid)
@@ -43,5 +41,4 @@ function copyMetadata(fromFd: number, toFd: number): true {
     if (value !== undefined) fsetxattr({ fd: toFd, name, value });
   }
   utimensat({ dirFd: toFd, path: null, atime, mtime });
-  return true;
 }

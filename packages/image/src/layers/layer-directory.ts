@@ -15,6 +15,7 @@ import type { ImageLayer, UnpackedLayer, UnpackImageOptions } from "../store/sto
 import { completeImpliedDirectories } from "./implied-directories.ts";
 import { formatLayerRecord, type LayerRecord, readLayerRecord } from "./layer-record.ts";
 import { MergedTree } from "./merged-tree.ts";
+import { hideBelowOpaqueRoot } from "./opaque-root.ts";
 import { Slots } from "./slots.ts";
 
 /** Decompression runs on threads of the pool, making files on one for each layer; reading archives on the caller's. */
@@ -60,6 +61,10 @@ export class LayerDirectory {
     this.#stagingHostPath = options.stagingHostPath;
     this.#blobs = options.blobs;
     this.#isPrivileged = options.isPrivileged;
+  }
+
+  get #opaqueXattr() {
+    return this.#isPrivileged ? "trusted.overlay.opaque" : "user.overlay.opaque";
   }
 
   #pathOf(chainId: Digest): string {
@@ -164,12 +169,14 @@ export class LayerDirectory {
         present();
         return await below;
       }
+      clearDirectory(fd);
       const tree = join(staging, treeName);
       const lowerHostPaths = under.map((lower) => this.treeOf(lower.chainId));
       const directories = await this.#makeTree(batch, { layer, stagingFd: fd, tree, lowerHostPaths, below });
       // What lies below may still be on its way, here or in another process.
       await below;
       completeImpliedDirectories({ treeHostPath: tree, directories, lowerHostPaths });
+      hideBelowOpaqueRoot({ treeHostPath: tree, lowerHostPaths, opaqueXattr: this.#opaqueXattr });
       // A layer that has its place is taken for whole ever after: it must not lose files with the machine's power. One call
       // for all of them, as waiting for each file takes many times longer. `fd` was opened before anything was written, so a
       // failure of writing it back is told here.
@@ -216,7 +223,7 @@ export class LayerDirectory {
     };
     const attempt = (belowHostPaths?: readonly string[]) =>
       batch.slots.run(async () => {
-        clearDirectory(stagingFd);
+        removeTree({ dirFd: stagingFd, path: treeName });
         mkdirSync(tree, { mode: 0o755 });
         using lower = belowHostPaths === undefined ? undefined : MergedTree.open([...belowHostPaths, tree]);
         return await this.#unpackArchive(batch, { layer, tree, lower, onRead });
@@ -247,7 +254,7 @@ export class LayerDirectory {
       source: this.#blobs.pathOf(descriptor.digest),
       contentDigest: diffId,
       whiteouts: "overlay",
-      opaqueXattr: this.#isPrivileged ? "trusted.overlay.opaque" : "user.overlay.opaque",
+      opaqueXattr: this.#opaqueXattr,
       owner: ownerPolicy(),
       devices: this.#isPrivileged ? "create" : "skip",
       signal: batch.signal,

@@ -63,14 +63,17 @@ export class MergedTree implements ContainerFiles, LowerFiles, Disposable {
   }
 
   /**
-   * @param hostPaths - directories of the layers, the base first.
+   * @param hostPaths - directories of the layers, the base first. Those below one whose root is opaque are not seen.
    * @throws SyscallError
    */
   static open(hostPaths: readonly string[]): MergedTree {
     const opened: number[] = [];
     try {
-      for (const path of hostPaths.toReversed())
-        opened.push(openat({ dirFd: atFlags.AT_FDCWD, path, flags: O_RDONLY | O_DIRECTORY }));
+      for (const path of hostPaths.toReversed()) {
+        const fd = openat({ dirFd: atFlags.AT_FDCWD, path, flags: O_RDONLY | O_DIRECTORY });
+        opened.push(fd);
+        if (isOpaque(fd)) break;
+      }
     } catch (error) {
       closeLevel(opened);
       throw error;
@@ -83,7 +86,7 @@ export class MergedTree implements ContainerFiles, LowerFiles, Disposable {
   }
 
   readFileIfExists(containerPath: string, limitBytes: number): Buffer | undefined {
-    return this.#walk(Buffer.from(containerPath), "all", (found) => {
+    return this.#walk(splitPath(Buffer.from(containerPath)), "all", (found) => {
       if (found.kind !== "other" || (found.status.mode & fileTypes.S_IFMT) !== fileTypes.S_IFREG) return undefined;
       const fd = openat({
         dirFd: found.dirFd,
@@ -95,7 +98,7 @@ export class MergedTree implements ContainerFiles, LowerFiles, Disposable {
   }
 
   directoryIfExists(containerPath: string): DirectoryOwner | undefined {
-    return this.#walk(Buffer.from(containerPath), "all", (found) => {
+    return this.#walk(splitPath(Buffer.from(containerPath)), "all", (found) => {
       const fd = found.kind === "directory" ? found.level[0] : undefined;
       if (fd === undefined) return undefined;
       const { uid, gid, mode } = fstat(fd);
@@ -104,21 +107,34 @@ export class MergedTree implements ContainerFiles, LowerFiles, Disposable {
   }
 
   /**
-   * Opens the uppermost layer's directory of a path whose components are all directories, none of them a link.
+   * Opens a directory of the uppermost layer, and the directory of the layers below that a container would see at the same
+   * path if the uppermost layer had only what is around it.
    *
-   * @param path - bytes, relative to the root; empty for the root.
-   * @param use - gets a descriptor that is closed afterwards.
-   * @returns undefined if there is no such directory.
+   * @param components - the path, none of them a link; empty for the root.
+   * @param use - gets descriptors that are closed afterwards; the second one is undefined if the layers below have no such
+   *   directory, or if it is hidden.
    */
-  withDirectory<Result>(path: Buffer, use: (fd: number) => Result): Result | undefined {
-    return this.#walk(path, "none", (found) => {
-      const fd = found.kind === "directory" ? found.level[0] : undefined;
-      return fd === undefined ? undefined : use(fd);
+  withDirectoryBelow(components: readonly Buffer[], use: (fd: number, lowerFd: number | undefined) => void): void {
+    const name = components[components.length - 1];
+    const [rootFd = -1, lowerRootFd] = this.#root;
+    if (name === undefined) {
+      use(rootFd, lowerRootFd);
+      return;
+    }
+    this.#walk(components.slice(0, -1), "none", (found) => {
+      if (found.kind !== "directory") return;
+      const own = directoriesOf(found.level.slice(0, 1), name);
+      const below = directoriesOf(found.level.slice(1), name);
+      try {
+        if (own[0] !== undefined) use(own[0], below[0]);
+      } finally {
+        closeLevel([...own, ...below]);
+      }
     });
   }
 
   withFile<Result>(path: Buffer, use: (file: LowerFile) => Result): Result | undefined {
-    return this.#walk(path, "parents", (found, parents) => {
+    return this.#walk(splitPath(path), "parents", (found, parents) => {
       if (found.kind !== "other") return undefined;
       const { dirFd, name, status } = found;
       return use({ dirFd, path: name, status, components: [...parents, name] });
@@ -127,7 +143,7 @@ export class MergedTree implements ContainerFiles, LowerFiles, Disposable {
 
   /** @param use - gets what was found, and the names of the directories that lead to it. */
   #walk<Result>(
-    path: Buffer,
+    components: readonly Buffer[],
     followed: FollowedLinks,
     use: (found: Found, parents: readonly Buffer[]) => Result | undefined,
   ): Result | undefined {
@@ -135,7 +151,7 @@ export class MergedTree implements ContainerFiles, LowerFiles, Disposable {
     const top = () => stack[stack.length - 1]?.level ?? this.#root;
     const pop = () => closeLevel(stack.pop()?.level ?? []);
     try {
-      const pending = split(path);
+      const pending = [...components];
       let links = 0;
       for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
         if (name.equals(Buffer.from(".."))) {
@@ -153,7 +169,7 @@ export class MergedTree implements ContainerFiles, LowerFiles, Disposable {
           if (++links > maxLinks) return undefined;
           const target = readlinkat({ dirFd: found.dirFd, path: found.name });
           if (target[0] === slash) while (stack.length > 0) pop();
-          pending.unshift(...split(target));
+          pending.unshift(...splitPath(target));
           continue;
         }
         const parents = stack.map((directory) => directory.name);
@@ -191,7 +207,14 @@ function lookUp(level: Level, name: Buffer): Found | undefined {
   return directories.length === 0 ? undefined : { kind: "directory", level: directories };
 }
 
-function isOpaque(fd: number): boolean {
+/** As {@link lookUp}; no directories if there is nothing, or something else. */
+function directoriesOf(level: Level, name: Buffer): Level {
+  const found = lookUp(level, name);
+  return found?.kind === "directory" ? found.level : [];
+}
+
+/** Whether an open directory of a layer hides what the layers below have of it. */
+export function isOpaque(fd: number): boolean {
   return ["trusted.overlay.opaque", "user.overlay.opaque"].some((name) => {
     try {
       return fgetxattr(fd, name)?.toString() === "y";
@@ -207,7 +230,8 @@ function closeLevel(level: Level): void {
   for (const fd of level) closeFd(fd);
 }
 
-function split(path: Buffer): Buffer[] {
+/** The components of a path, without empty ones and `.`. */
+export function splitPath(path: Buffer): Buffer[] {
   const components: Buffer[] = [];
   for (let start = 0; start <= path.length; ) {
     const found = path.indexOf(slash, start);

@@ -22,19 +22,34 @@ export function neverCompleted(id: string): RunletError {
   });
 }
 
-/** The error for a start of what is not `created`. */
-export function cannotStart(id: string, status: ContainerStatus): RunletError {
-  const message =
-    status === "stopped" ? "cannot start a container that has stopped" : "cannot start an already running container";
-  return new RunletError("ERR_RUNLET_STATE", message, {
-    hint: status === "stopped" ? `delete it and create it again: runlet delete ${id}` : undefined,
-  });
+/** What is thrown where a caller's signal breaks something off; the signal's reason is the cause. */
+export function abortedError(signal: AbortSignal, what: "creation" | "restoring" | "start"): RunletError {
+  return new RunletError("ERR_RUNLET_ABORTED", `the ${what} of the container was aborted`, { cause: signal.reason });
 }
+
+/** The error for a start of what is not `created`, or is paused. */
+export function cannotStart(id: string, status: ContainerStatus): RunletError {
+  const [message, hint] = startRefusals[status] ?? ["cannot start an already running container"];
+  return new RunletError("ERR_RUNLET_STATE", message, { hint: hint === undefined ? undefined : `${hint} ${id}` });
+}
+
+const startRefusals: Partial<Record<ContainerStatus, readonly [message: string, hint: string]>> = {
+  stopped: ["cannot start a container that has stopped", "delete it and create it again: runlet delete"],
+  paused: ["cannot start a container in the paused state", "let it go on first: runlet resume"],
+};
 
 /** The error for a deletion of what is not stopped. */
 export function cannotDelete(id: string, status: ContainerStatus): RunletError {
   return new RunletError("ERR_RUNLET_STATE", `cannot delete container ${id} that is not stopped: ${status}`, {
     hint: `end it first: runlet kill ${id} KILL; or runlet delete --force ${id}`,
+  });
+}
+
+/** The error for a container that is not there. */
+export function notFound(id: string, cause?: unknown): RunletError {
+  return new RunletError("ERR_RUNLET_NOT_FOUND", `container does not exist: ${id}`, {
+    hint: "`runlet list` shows the containers of this state root; --root chooses another",
+    cause,
   });
 }
 
@@ -48,4 +63,9 @@ export function notRunning(id: string): RunletError {
   return new RunletError("ERR_RUNLET_STATE", "container not running", {
     hint: `it has stopped: runlet delete ${id} removes it`,
   });
+}
+
+/** What an error says, whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -18,6 +18,11 @@ export class ContainerProcess {
     this.#child = child;
   }
 
+  /** Whether it is, or was until it was collected, a child of this process. */
+  get isOurs(): boolean {
+    return this.#child !== null || this.#exit !== null;
+  }
+
   /** How it ended; null while it runs, and for a process that another one created. */
   get exit(): ChildExit | null {
     return this.#exit;

@@ -3,18 +3,20 @@ import type { Readable, Writable } from "node:stream";
 import type { Cgroup, CgroupEvent } from "@runlet/cgroups";
 import { cgroupFromState, deleteIntelRdt, intelRdtStats } from "@runlet/cgroups";
 import type { LinuxResources } from "@runlet/spec";
-import type { ChildProcess } from "@runlet/syscall";
 import type { CheckpointOptions } from "./checkpoint/options.ts";
 import {
+  abortedError,
   cannotDelete,
   cannotStart,
   isNotFound,
-  neverCompleted,
+  messageOf,
   noStreams,
   noTerminal,
   notRunning,
 } from "./container-errors.ts";
+import type { ContainerParts } from "./container-parts.ts";
 import { ContainerProcess } from "./container-process.ts";
+import { ContainerRecord } from "./container-record.ts";
 import { hasOwnPidNamespace, hookStateOf, stateOf, statusOf } from "./container-status.ts";
 import { execProcess } from "./exec.ts";
 import type { ExecOptions } from "./exec-options.ts";
@@ -44,26 +46,6 @@ import { connectForStart, startProcess } from "./start.ts";
 import type { StateDirectory } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
 
-/** What a {@link Container} is made of. */
-export interface ContainerParts {
-  readonly directory: StateDirectory;
-  /** Null when its creation ended before there was one. */
-  readonly record: StateRecord | null;
-  readonly warn: (warning: Warning) => void;
-  /** Its control group, if that is at hand; else it is found by the record. */
-  readonly cgroup?: Cgroup | null;
-  /** Its process, if it is this process's child; the pidfd becomes the container's. */
-  readonly child?: ChildProcess;
-  readonly streams?: ContainerStreams | null;
-  /** The main end of its terminal, which becomes the container's. */
-  readonly terminalFd?: number | null;
-  readonly signal?: AbortSignal | undefined;
-  /** Names of annotations that may act, as the runtime was told. Default none. */
-  readonly allowedAnnotations?: readonly string[] | undefined;
-  /** Who removes its bundle, where that is its own. */
-  readonly images?: ImageProvider | undefined;
-}
-
 const SIGKILL = 9;
 const SIGTERM = 15;
 
@@ -74,10 +56,11 @@ const SIGTERM = 15;
 export class Container implements AsyncDisposable {
   readonly id: string;
   readonly #directory: StateDirectory;
-  #record: StateRecord | null;
+  readonly #record: ContainerRecord;
   readonly #warn: (warning: Warning) => void;
   readonly #streams: ContainerStreams | null;
   readonly #signal: AbortSignal | undefined;
+  readonly #helperTimeoutMs: number | undefined;
   readonly #allowed: readonly string[];
   readonly #images: ImageProvider | undefined;
   readonly #onAbort: () => void;
@@ -91,9 +74,10 @@ export class Container implements AsyncDisposable {
     const { directory, record, warn, child, streams, terminalFd, signal, allowedAnnotations = [] } = parts;
     this.#allowed = allowedAnnotations;
     this.#images = parts.images;
+    this.#helperTimeoutMs = parts.helperTimeoutMs;
     this.id = directory.id;
     this.#directory = directory;
-    this.#record = record;
+    this.#record = new ContainerRecord(directory, record);
     this.#warn = warn;
     this.#cgroup = parts.cgroup;
     this.#process = new ContainerProcess(child ?? null);
@@ -109,7 +93,7 @@ export class Container implements AsyncDisposable {
 
   /** Process id of the container's process in this pid namespace; 0 when there is none yet. */
   get pid(): number {
-    return this.#record?.init_process_pid ?? 0;
+    return this.#record.last?.init_process_pid ?? 0;
   }
 
   /** Whether it has streams of Node's: it was created here, with `stdio: "pipe"` and without a terminal. */
@@ -147,25 +131,18 @@ export class Container implements AsyncDisposable {
 
   /** Where the container is in its life. */
   async state(): Promise<ContainerState> {
-    const record = this.#freshRecord();
+    const record = this.#record.read();
     return stateOf(record, this.#status(record), this.#cgroupOf(record));
   }
 
   /**
    * Executes the container's process, and returns when that has taken place and the poststart hooks have run.
    *
-   * @throws RunletError `ERR_RUNLET_STATE` when it is not `created`, `ERR_RUNLET_EXEC` when the kernel cannot execute it,
-   *   `ERR_RUNLET_HOOK`; the container is stopped then.
+   * @throws RunletError `ERR_RUNLET_STATE` when it is not `created`, or is paused; `ERR_RUNLET_EXEC` when the kernel cannot
+   *   execute it, `ERR_RUNLET_HOOK`, `ERR_RUNLET_TIMEOUT`; the container is stopped then.
    */
   async start(): Promise<void> {
-    const record = this.#freshRecord();
-    using lock = await this.#directory.lock();
-    if (this.#process.exit !== null) throw cannotStart(this.id, "stopped");
-    using connection = connectForStart(lock.directoryFd);
-    // Only what is created listens: the others are told what they are.
-    if (connection === null) throw cannotStart(this.id, this.#status(record));
-    await startProcess(connection.fd, record, hookStateOf(record, "created"));
-    this.#directory.removeStartSocket();
+    const record = await this.#execute();
     try {
       await runPoststartHooks(record.config, hookStateOf(record, "running"));
     } catch (error) {
@@ -173,6 +150,31 @@ export class Container implements AsyncDisposable {
       await this.#end(record);
       throw error;
     }
+  }
+
+  async #execute(): Promise<StateRecord> {
+    using lock = await this.#directory.lock();
+    const record = this.#record.read();
+    if (this.#process.exit !== null) throw cannotStart(this.id, "stopped");
+    using connection = connectForStart(lock.directoryFd);
+    // Only what is created listens: the others are told what they are.
+    if (connection === null) throw cannotStart(this.id, this.#status(record));
+    // It would begin when it goes on, and nobody would be there who knows.
+    if (this.#cgroupOf(record)?.isFrozen()) throw cannotStart(this.id, "paused");
+    try {
+      await startProcess({
+        connectionFd: connection.fd,
+        record,
+        state: hookStateOf(record, "created"),
+        signal: this.#signal,
+        helperTimeoutMs: this.#helperTimeoutMs,
+      });
+    } catch (error) {
+      await this.#end(record);
+      throw this.#signal?.aborted ? abortedError(this.#signal, "start") : error;
+    }
+    this.#directory.removeStartSocket();
+    return record;
   }
 
   /**
@@ -183,7 +185,7 @@ export class Container implements AsyncDisposable {
    *   executed, `ERR_RUNLET_PROCESS`, `ERR_RUNLET_TERMINAL`; the container is as it was then.
    */
   async exec(options: ExecOptions): Promise<ExecProcess> {
-    const record = this.#freshRecord();
+    const record = this.#record.read();
     return await execProcess({
       record,
       status: this.#status(record),
@@ -199,7 +201,7 @@ export class Container implements AsyncDisposable {
    * has ended: `exitCode` and `signal` are null.
    */
   async wait(): Promise<ExitInfo> {
-    const record = this.#process.exit === null ? this.#freshRecord() : this.#record;
+    const record = this.#process.isOurs ? this.#record.last : this.#record.read();
     if (record !== null) await this.#process.wait(record);
     this.#oomKilled ||= (this.#cgroupOf(record)?.oomKillCount() ?? 0) > 0;
     const { exitCode = null, signalNumber: number = null } = this.#process.exit ?? {};
@@ -215,33 +217,34 @@ export class Container implements AsyncDisposable {
    */
   async kill(signal: string | number = SIGTERM, options: { readonly all?: boolean } = {}): Promise<void> {
     const number = signalNumber(signal);
-    const record = this.#freshRecord();
+    const record = this.#record.read();
     const cgroup = this.#cgroupOf(record);
     if (options.all) {
       await cgroup?.kill(number);
       return;
     }
     if (!this.#process.signal(record, number)) throw notRunning(this.id);
-    if (number === SIGKILL && !hasOwnPidNamespace(record)) await cgroup?.kill(SIGKILL);
+    if (number !== SIGKILL) return;
+    if (!hasOwnPidNamespace(record)) await cgroup?.kill(SIGKILL);
+    // On cgroup v1 what is paused would die when it goes on.
+    else if (cgroup?.isFrozen()) await cgroup.thaw();
   }
 
   /** Stops all its processes where they are. @throws RunletError `ERR_RUNLET_STATE` ("container not running"). */
   async pause(): Promise<void> {
-    const record = this.#freshRecord();
     using _lock = await this.#directory.lock();
-    await pauseProcesses(this.#controlled(record));
+    await pauseProcesses(this.#controlled(this.#record.read()));
   }
 
   /** Lets paused processes go on. @throws RunletError `ERR_RUNLET_STATE` ("container not paused"). */
   async resume(): Promise<void> {
-    const record = this.#freshRecord();
     using _lock = await this.#directory.lock();
-    await resumeProcesses(this.#controlled(record));
+    await resumeProcesses(this.#controlled(this.#record.read()));
   }
 
   /** Ids of all its processes in this pid namespace; none when it has stopped. */
   async processes(): Promise<readonly number[]> {
-    const record = this.#freshRecord();
+    const record = this.#record.read();
     if (this.#status(record) === "stopped") return [];
     return requireCgroup(record, this.#cgroupOf(record)).processes();
   }
@@ -253,12 +256,9 @@ export class Container implements AsyncDisposable {
    * @throws RunletError `ERR_RUNLET_STATE` when it has stopped; with the pointer of the field whose value is refused.
    */
   async update(resources: LinuxResources, options: { readonly intelRdt?: SchemataUpdate } = {}): Promise<void> {
-    const record = this.#freshRecord();
     using _lock = await this.#directory.lock();
-    const write = (changed: StateRecord): void => {
-      this.#directory.write(changed);
-      this.#record = changed;
-    };
+    const record = this.#record.read();
+    const write = (changed: StateRecord): void => this.#directory.write(changed);
     write(await updateLimits({ ...this.#controlled(record), record, resources, schemata: options.intelRdt, write }));
   }
 
@@ -270,10 +270,10 @@ export class Container implements AsyncDisposable {
    *   `ERR_RUNLET_STATE` when it is not running; the container goes on then.
    */
   async checkpoint(options: CheckpointOptions): Promise<void> {
-    const record = this.#freshRecord();
     const { checkpointContainer } = await import("./checkpoint/checkpoint.ts");
     {
       using _lock = await this.#directory.lock();
+      const record = this.#record.read();
       const [status, cgroup] = [this.#status(record), this.#cgroupOf(record)];
       await checkpointContainer({ record, status, cgroup, options, allowedAnnotations: this.#allowed });
     }
@@ -282,7 +282,7 @@ export class Container implements AsyncDisposable {
 
   /** What it uses, in the shape of runc's `events --stats`. @throws RunletError `ERR_RUNLET_STATE` when it has stopped. */
   async stats(): Promise<ContainerStats> {
-    const record = this.#freshRecord();
+    const record = this.#record.read();
     requireProcesses(this.#status(record));
     const stats = requireCgroup(record, this.#cgroupOf(record)).stats();
     return { ...stats, intel_rdt: record.intelRdt === undefined ? {} : intelRdtStats(record.intelRdt) };
@@ -290,7 +290,7 @@ export class Container implements AsyncDisposable {
 
   /** Yields what happens in its control group until that goes away or `signal` fires. */
   async *events(signal?: AbortSignal): AsyncGenerator<CgroupEvent, void, void> {
-    const record = this.#freshRecord();
+    const record = this.#record.read();
     yield* requireCgroup(record, this.#cgroupOf(record)).events(signal);
   }
 
@@ -300,10 +300,15 @@ export class Container implements AsyncDisposable {
    *
    * @throws RunletError `ERR_RUNLET_STATE` when it is running and `force` is not given.
    */
-  async delete(options: { readonly force?: boolean } = {}): Promise<void> {
-    const record = this.#lastRecord(options.force ?? false);
-    if (record !== null) await this.#destroy(record, options.force ?? false);
-    this.#directory.remove();
+  async delete({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+    // Whoever has the lock because it waits for the process need not be waited for.
+    if (force) this.#kill();
+    {
+      using _lock = await this.#directory.lock();
+      const record = this.#record.readIfThere(force);
+      if (record !== null) await this.#destroy(record, force);
+      this.#directory.remove();
+    }
     this.#close();
   }
 
@@ -313,13 +318,21 @@ export class Container implements AsyncDisposable {
       await this.delete({ force: true });
     } catch (error) {
       if (!isNotFound(error)) throw error;
+      // Whoever has deleted it cannot collect a child of ours.
+      const { last } = this.#record;
+      if (last !== null && this.#process.isOurs) await this.#end(last);
+      this.#close();
     }
+  }
+
+  #kill(): void {
+    const record = this.#record.readIfThere(true);
+    if (record !== null) this.#process.signal(record, SIGKILL);
   }
 
   async #destroy(record: StateRecord, force: boolean): Promise<void> {
     const status = this.#status(record);
     if ((status === "running" || status === "paused") && !force) throw cannotDelete(this.id, status);
-    using _lock = await this.#directory.lock();
     await this.#end(record);
     await this.#cgroupOf(record)?.delete();
     if (record.intelRdt !== undefined) deleteIntelRdt(record.intelRdt);
@@ -359,26 +372,6 @@ export class Container implements AsyncDisposable {
     return this.#cgroup;
   }
 
-  #lastRecord(bearsDamage: boolean): StateRecord | null {
-    return this.#knownRecord() ?? (bearsDamage ? this.#directory.readIfSound() : this.#directory.read());
-  }
-
-  #knownRecord(): StateRecord | null {
-    const known = this.#record;
-    return known !== null && known.init_process_pid !== 0 && this.#directory.exists() ? known : null;
-  }
-
-  /**
-   * The record: it does not change any more once there is a process. Another process may have deleted the container though.
-   */
-  #freshRecord(): StateRecord {
-    const known = this.#knownRecord();
-    if (known !== null) return known;
-    const record = this.#directory.read();
-    if (record !== null) return record;
-    throw neverCompleted(this.id);
-  }
-
   #requireStreams(): ContainerStreams {
     if (this.#streams !== null) return this.#streams;
     throw noStreams(this.id);
@@ -391,8 +384,4 @@ export class Container implements AsyncDisposable {
     this.#terminalFd = null;
     this.#streams?.stdin.destroy();
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

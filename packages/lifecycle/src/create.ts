@@ -5,17 +5,21 @@ import type { Plan } from "@runlet/plan";
 import type { ChildProcess } from "@runlet/syscall";
 import type { LoadedConfig } from "./config.ts";
 import { Container } from "./container.ts";
+import { abortedError } from "./container-errors.ts";
+import { hookStateOf } from "./container-status.ts";
 import { type Creation, Creator } from "./creation.ts";
 import { Receivers } from "./descriptor-passing.ts";
 import { recordOperation } from "./failure.ts";
-import { type HookState, runPoststopHooks } from "./hook-runner.ts";
+import { runPoststopHooks } from "./hook-runner.ts";
 import type { ImageProvider } from "./image-provider.ts";
+import { newRecord } from "./new-record.ts";
 import type { CreateOptions, Stdio, Warning } from "./options.ts";
 import { writePidFile } from "./pid-file.ts";
 import { readProcessStatus } from "./process-status.ts";
-import type { StateDirectory } from "./state-directory.ts";
+import type { StateDirectory, StateLock } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
-import { linksOf, openStandardDescriptors, openStreams, type StandardDescriptors } from "./stdio.ts";
+import { openStandardDescriptors, openStreams, type StandardDescriptors } from "./stdio.ts";
+import { type Undo, undoAll } from "./undo.ts";
 
 /** A container that is to be made. */
 export interface ContainerRequest {
@@ -37,9 +41,6 @@ export interface ContainerRequest {
 const consoleSocket = "console socket";
 const pidfdSocket = "pidfd socket";
 
-/** What has been made, in reverse order of its undoing. */
-type Undo = () => void | Promise<void>;
-
 /**
  * Makes a container. Each thing that will exist on the host is written down before it is made, and undone when a later one
  * fails.
@@ -49,22 +50,9 @@ export async function createContainer(request: ContainerRequest): Promise<Contai
   try {
     return await create(request, undo);
   } catch (error) {
-    for (const step of undo.reverse()) {
-      try {
-        await step();
-      } catch (failure) {
-        request.warn({
-          message: `could not be undone: ${failure instanceof Error ? failure.message : String(failure)}`,
-        });
-      }
-    }
-    throw request.options.signal?.aborted ? abortedError(request.options.signal) : error;
+    await undoAll(undo, request.warn);
+    throw request.options.signal?.aborted ? abortedError(request.options.signal, "creation") : error;
   }
-}
-
-/** What a creation throws that its caller's signal broke off; the signal's reason is the cause. */
-export function abortedError(signal: AbortSignal): RunletError {
-  return new RunletError("ERR_RUNLET_ABORTED", "the creation of the container was aborted", { cause: signal.reason });
 }
 
 async function create(request: ContainerRequest, undo: Undo[]): Promise<Container> {
@@ -77,14 +65,19 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   const stdio = openStandardDescriptors(stdioOf(options, spec.process?.terminal ?? false));
   undo.push(() => stdio.closePipes());
   let creation: Creation;
-  let record: StateRecord = { ...newRecord(request), external_descriptors: linksOf(stdio.fds) };
-  // runtime.md#lifecycle steps 12 and 13: when all is undone, and only where there was something for hooks to see.
-  undo.push(() => (record.init_process_pid === 0 ? undefined : runPoststopHooks(spec, stoppedState(record), warn)));
-  directory.create();
-  undo.push(() => directory.remove());
-  if (options.hasNotifySocket) directory.createNotifyDirectory();
+  let record: StateRecord;
+  let lock: StateLock;
   try {
-    using lock = await directory.lock();
+    record = recordOf(request, stdio.fds);
+    // runtime.md#lifecycle steps 12 and 13: when all is undone, and only where there was something for hooks to see.
+    undo.push(() =>
+      record.init_process_pid === 0 ? undefined : runPoststopHooks(spec, hookStateOf(record, "stopped"), warn),
+    );
+    lock = await directory.claim();
+    // Until all is undone: what another command makes of the same id would be undone, too.
+    undo.push(() => lock[Symbol.dispose]());
+    undo.push(() => directory.remove());
+    if (options.hasNotifySocket) directory.createNotifyDirectory();
     directory.writeIntent(record);
     if (request.intelRdt !== null) makeIntelRdt(request.intelRdt, undo);
     const onProcess = ({ pid }: ChildProcess) => {
@@ -119,21 +112,19 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
     streams,
     terminalFd,
     signal: options.signal,
+    helperTimeoutMs: options.helperTimeoutMs,
     allowedAnnotations: Object.keys(request.actingAnnotations),
     images: request.images,
   });
   creation.release();
   undo.length = 0;
+  lock[Symbol.dispose]();
   return container;
 }
 
 function makeIntelRdt(group: IntelRdtGroup, undo: Undo[]): void {
   group.create();
   undo.push(() => deleteIntelRdt(group.toState()));
-}
-
-function stoppedState({ ociVersion, id, bundle, annotations }: StateRecord): HookState {
-  return { ociVersion, id, status: "stopped", bundle, ...(annotations === undefined ? {} : { annotations }) };
 }
 
 interface CreatorParts {
@@ -187,8 +178,9 @@ async function createProcess({ request, creator, undo }: ProcessParts): Promise<
   return await creator.create();
 }
 
-function newRecord({ id, loaded, plan, cgroup, intelRdt, options, isRootless }: ContainerRequest): StateRecord {
-  const { spec } = loaded;
+/** What is written about the container before it is made, with what a start needs. */
+function recordOf(request: ContainerRequest, streamFds: readonly number[]): StateRecord {
+  const { plan, intelRdt, options } = request;
   let firstIndex = 0;
   for (const { name, operations } of plan.phases) {
     if (name === "atStart") break;
@@ -196,30 +188,12 @@ function newRecord({ id, loaded, plan, cgroup, intelRdt, options, isRootless }: 
   }
   const atStart = plan.phases.find(({ name }) => name === "atStart")?.operations ?? [];
   return {
-    id,
-    version: 1,
-    ociVersion: spec.ociVersion,
-    init_process_pid: 0,
-    init_process_start: 0,
-    created: now(),
-    bundle: loaded.bundleHostPath,
-    rootfs: loaded.rootHostPath,
-    ownerUid: process.geteuid?.() ?? 0,
-    rootless: isRootless,
-    ...(spec.annotations === undefined ? {} : { annotations: spec.annotations }),
-    cgroup_paths: cgroup?.hostPaths ?? {},
-    cgroup: cgroup?.toState() ?? null,
+    ...newRecord(request, streamFds),
     ...(intelRdt === null ? {} : { intelRdt: intelRdt.toState() }),
     startOperations: { firstIndex, operations: atStart.map(recordOperation) },
     ...(options.ownsBundle ? { ownsBundle: true } : {}),
     ...(options.noNewKeyring ? { noNewKeyring: true } : {}),
-    config: spec,
   };
-}
-
-/** RFC 3339 with nine digits of a second, as runc prints it. */
-function now(): string {
-  return new Date().toISOString().replace("Z", "000000Z");
 }
 
 function identify(pid: number): Pick<StateRecord, "init_process_pid" | "init_process_start"> {

@@ -1,5 +1,5 @@
 import { closeSync } from "node:fs";
-import { RunletError, SyscallError } from "@runlet/errors";
+import { type RunletError, SyscallError } from "@runlet/errors";
 import { cloneFlags, encode, type Operation, operationAt, type Plan } from "@runlet/plan";
 import {
   type ChildExit,
@@ -17,8 +17,9 @@ import {
   waitReadable,
 } from "@runlet/syscall";
 import { type DescriptorSources, openDescriptors } from "./descriptors.ts";
-import type { HookState } from "./hook-runner.ts";
+import { createStateFile, type HookState } from "./hook-runner.ts";
 import { decodeReport, goMessage, maxReportBytes, type Report } from "./message.ts";
+import { defaultHelperTimeoutMs, waitForReport } from "./report-wait.ts";
 
 /** What the helper is started with. */
 export interface HelperStart {
@@ -53,7 +54,6 @@ export interface HelperWork {
 }
 
 const SIGKILL = 9;
-const defaultTimeoutMs = 60_000;
 
 /**
  * Drives the init helper through a plan. Disposing ends the process, unless it has been released.
@@ -73,7 +73,7 @@ export class HelperDriver implements AsyncDisposable {
 
   constructor(work: HelperWork) {
     this.#work = work;
-    this.#timeoutMs = work.timeoutMs ?? defaultTimeoutMs;
+    this.#timeoutMs = work.timeoutMs ?? defaultHelperTimeoutMs;
   }
 
   /** The process; of a helper that forks, the one that goes on. */
@@ -154,7 +154,8 @@ export class HelperDriver implements AsyncDisposable {
     for (;;) {
       const message = receiveMessage(this.#controlFd, maxReportBytes);
       if (message === null) {
-        await this.#awaitMessage();
+        const limitMs = this.#timeoutMs + this.#hookMs;
+        await waitForReport({ fd: this.#controlFd, limitMs, signal: this.#work.signal });
         continue;
       }
       this.#hookMs = 0;
@@ -163,23 +164,6 @@ export class HelperDriver implements AsyncDisposable {
       closeSync(this.#controlFd);
       this.#controlFd = -1;
       return report === null ? "closed" : "created";
-    }
-  }
-
-  /** A helper that is stopped (SIGSTOP), or whose work hangs, must not hang its caller. */
-  async #awaitMessage(): Promise<void> {
-    const { signal } = this.#work;
-    const limitMs = this.#timeoutMs + this.#hookMs;
-    if (limitMs > longestTimerMs) return await waitReadable(this.#controlFd, signal);
-    const silence = new AbortController();
-    const timer = setTimeout(() => silence.abort(silenceError(limitMs)), limitMs);
-    try {
-      await waitReadable(
-        this.#controlFd,
-        signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]),
-      );
-    } finally {
-      clearTimeout(timer);
     }
   }
 
@@ -201,7 +185,7 @@ export class HelperDriver implements AsyncDisposable {
         this.#work.passListener(report.fds);
         return false;
       case "created":
-        this.#answerCreated();
+        this.#goOn();
         return true;
     }
   }
@@ -210,20 +194,23 @@ export class HelperDriver implements AsyncDisposable {
     const operation = operationAt(this.#work.plan, index);
     if (operation === undefined) throw new Error(`the init helper pauses at operation ${index}, which does not exist`);
     if (operation.op === "hook" && (operation.kind === "createContainer" || operation.kind === "startContainer")) {
-      const state = createMemoryFile("runlet-state", new TextEncoder().encode(JSON.stringify(this.#work.hookState())));
-      sendMessage(this.#controlFd, goMessage, [state]);
-      closeSync(state);
+      const stateFd = createStateFile(this.#work.hookState());
+      try {
+        this.#goOn([stateFd]);
+      } finally {
+        closeSync(stateFd);
+      }
       this.#hookMs = hookMsFrom(this.#work.plan, index);
       return;
     }
     await this.#work.carryOut(operation, this.child.pid);
-    sendMessage(this.#controlFd, goMessage);
+    this.#goOn();
   }
 
   /** A helper that has ended meanwhile is told of by the end of its socket. */
-  #answerCreated(): void {
+  #goOn(fds: readonly number[] = []): void {
     try {
-      sendMessage(this.#controlFd, goMessage);
+      sendMessage(this.#controlFd, goMessage, fds);
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
     }
@@ -236,7 +223,7 @@ export class HelperDriver implements AsyncDisposable {
     await reap(first.pidfd);
     closeSync(first.pidfd);
     this.#work.onProcess?.(this.#child);
-    sendMessage(this.#controlFd, goMessage);
+    this.#goOn();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -250,15 +237,6 @@ export class HelperDriver implements AsyncDisposable {
     await this.awaitEnd();
     closeSync(this.#child.pidfd);
   }
-}
-
-/** The longest that setTimeout takes: 24 days. */
-const longestTimerMs = 2 ** 31 - 1;
-
-function silenceError(limitMs: number): RunletError {
-  return new RunletError("ERR_RUNLET_TIMEOUT", `the init helper has said nothing for ${limitMs / 1000} s`, {
-    hint: "it has been stopped, or a file system does not answer: see its state in /proc, or allow more time with --helper-timeout",
-  });
 }
 
 /** How long the hooks may take that the helper runs from an operation on, one after the other without a word. */

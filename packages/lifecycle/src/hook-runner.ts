@@ -1,6 +1,8 @@
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import { type Hook, hookOperations } from "@runlet/plan";
 import type { Spec } from "@runlet/spec";
+import { createMemoryFile } from "@runlet/syscall";
+import { messageOf } from "./container-errors.ts";
 import type { Warning } from "./options.ts";
 import { type ProgramResult, runProgram } from "./program.ts";
 
@@ -12,6 +14,11 @@ export interface HookState {
   readonly pid?: number;
   readonly bundle: string;
   readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** The state as a file that a hook can have for its standard input. @returns its descriptor, the caller's. */
+export function createStateFile(state: HookState): number {
+  return createMemoryFile("runlet-state", new TextEncoder().encode(JSON.stringify(state)));
 }
 
 /**
@@ -64,7 +71,7 @@ export async function runPoststopHooks(spec: Spec, state: HookState, warn: (warn
     try {
       await runHook(hook, state);
     } catch (error) {
-      warn({ message: error instanceof Error ? error.message : String(error), pointer: hook.from });
+      warn({ message: messageOf(error), pointer: hook.from });
     }
   }
 }

@@ -13,6 +13,7 @@ export type {
   ContainerStreams,
   CreateOptions,
   ExitInfo,
+  LoadOptions,
   RuntimeOptions,
   Stdio,
   Warning,

@@ -75,12 +75,21 @@ export interface CreateOptions {
   /** Shows the process a socket, by NOTIFY_SOCKET, on which it can say that it is ready: see `Runtime.openReadinessRelay`. */
   readonly hasNotifySocket?: boolean;
   /**
-   * How long making the container may come to nothing, in ms, besides what hooks take: then it is given up
+   * How long making or starting the container may come to nothing, in ms, besides what hooks take: then it is given up
    * (`ERR_RUNLET_TIMEOUT`). Infinity for no limit. Default 60 s.
    */
   readonly helperTimeoutMs?: number;
   /** Kills the container and deletes it when it fires, whatever its state. */
   readonly signal?: AbortSignal;
+}
+
+/** Options of {@link Runtime.load}. */
+export interface LoadOptions {
+  /**
+   * How long a start of the container may come to nothing, in ms, besides what startContainer hooks take: then it is given up
+   * (`ERR_RUNLET_TIMEOUT`). Infinity for no limit. Default 60 s.
+   */
+  readonly helperTimeoutMs?: number;
 }
 
 /** How a process ended. */

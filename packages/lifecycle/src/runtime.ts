@@ -9,14 +9,15 @@ import type { RestoreOptions } from "./checkpoint/options.ts";
 import { PlanCompiler } from "./compilation.ts";
 import { type LoadedConfig, loadConfig } from "./config.ts";
 import { Container } from "./container.ts";
+import { abortedError } from "./container-errors.ts";
 import { checkContainerId } from "./container-id.ts";
 import { stateOf, statusOf } from "./container-status.ts";
-import { abortedError, createContainer } from "./create.ts";
+import { createContainer } from "./create.ts";
 import { delegatedLayout } from "./delegation.ts";
 import { hostLayout, isInUserNamespace, readUidMap } from "./host.ts";
 import type { ImageCreateOptions } from "./image-provider.ts";
 import { intelRdtGroup } from "./intel-rdt.ts";
-import type { ContainerState, CreateOptions, RuntimeOptions, Warning } from "./options.ts";
+import type { ContainerState, CreateOptions, LoadOptions, RuntimeOptions, Warning } from "./options.ts";
 import type { ReadinessRelay } from "./readiness-relay.ts";
 import type { RunOptions, RunResult } from "./run.ts";
 import { forServiceManager, preservedFdCount } from "./service-manager.ts";
@@ -64,7 +65,7 @@ export class Runtime {
    */
   async create(id: string, options: CreateOptions | ImageCreateOptions): Promise<Container> {
     checkContainerId(id);
-    if (options.signal?.aborted) throw abortedError(options.signal);
+    if (options.signal?.aborted) throw abortedError(options.signal, "creation");
     if (!("image" in options)) return await this.#create(id, options);
     const { createFromImage } = await import("./image-container.ts");
     const stateHostPath = new StateDirectory(this.root, id).hostPath;
@@ -114,11 +115,12 @@ export class Runtime {
    *
    * @throws RunletError `ERR_RUNLET_NOT_FOUND`, `ERR_RUNLET_INVALID_ID`.
    */
-  async load(id: string): Promise<Container> {
+  async load(id: string, { helperTimeoutMs }: LoadOptions = {}): Promise<Container> {
     checkContainerId(id);
     const directory = new StateDirectory(this.root, id);
     const { allowedAnnotations, images } = this.#options;
-    return new Container({ directory, record: directory.readIfSound(), warn: this.#warn, allowedAnnotations, images });
+    const record = directory.readIfSound();
+    return new Container({ directory, record, warn: this.#warn, helperTimeoutMs, allowedAnnotations, images });
   }
 
   /**
@@ -143,7 +145,7 @@ export class Runtime {
    */
   async restore(id: string, options: RestoreOptions): Promise<Container> {
     checkContainerId(id);
-    if (options.signal?.aborted) throw abortedError(options.signal);
+    if (options.signal?.aborted) throw abortedError(options.signal, "restoring");
     const { restoreContainer } = await import("./checkpoint/restore.ts");
     const loaded = this.#load(options);
     const cgroup = this.#cgroup(id, loaded.spec);

@@ -1,17 +1,12 @@
 import { closeSync } from "node:fs";
 import { type RunletError, SyscallError } from "@runlet/errors";
-import {
-  connectUnix,
-  createMemoryFile,
-  receiveMessage,
-  SOCK_SEQPACKET,
-  sendMessage,
-  waitReadable,
-} from "@runlet/syscall";
+import { hookOperations } from "@runlet/plan";
+import { connectUnix, receiveMessage, SOCK_SEQPACKET, sendMessage } from "@runlet/syscall";
 import { explainExec } from "./exec-failure.ts";
 import { failureOf, type RecordedOperation } from "./failure.ts";
-import type { HookState } from "./hook-runner.ts";
+import { createStateFile, type HookState } from "./hook-runner.ts";
 import { decodeReport, goMessage, maxReportBytes, type Report } from "./message.ts";
+import { defaultHelperTimeoutMs, waitForReport } from "./report-wait.ts";
 import { passListener } from "./seccomp-listener.ts";
 import { startSocketName } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
@@ -32,22 +27,32 @@ export function connectForStart(directoryFd: number): (Disposable & { readonly f
   }
 }
 
+/** What {@link startProcess} starts. */
+export interface ProcessStart {
+  /** See {@link connectForStart}; stays the caller's. */
+  readonly connectionFd: number;
+  readonly record: StateRecord;
+  /** What startContainer hooks get on standard input. */
+  readonly state: HookState;
+  readonly signal: AbortSignal | undefined;
+  /** How long the helper may say nothing, besides what hooks take; Infinity for no limit. Default 60 s. */
+  readonly helperTimeoutMs: number | undefined;
+}
+
 /**
  * Lets a created container go on, and waits until its process has been executed.
  *
- * @param connectionFd - see {@link connectForStart}; stays the caller's.
- * @param state - what startContainer hooks get on standard input.
- * @throws RunletError of the operation that failed.
+ * @throws RunletError of the operation that failed; `ERR_RUNLET_TIMEOUT`; the reason of the signal.
  */
-export async function startProcess(connectionFd: number, record: StateRecord, state: HookState): Promise<void> {
+export async function startProcess(start: ProcessStart): Promise<void> {
+  const { connectionFd, record, state, signal, helperTimeoutMs = defaultHelperTimeoutMs } = start;
   const hasHooks = record.startOperations.operations.some(({ op }) => op === "hook");
-  const stateFd = hasHooks ? createMemoryFile("runlet-state", new TextEncoder().encode(JSON.stringify(state))) : null;
-  sendMessage(connectionFd, goMessage, stateFd === null ? [] : [stateFd]);
-  if (stateFd !== null) closeSync(stateFd);
+  const hookMs = hasHooks ? hookMsOf(record) : 0;
+  goOn(connectionFd, hasHooks ? createStateFile(state) : null);
   for (;;) {
     const message = receiveMessage(connectionFd, maxReportBytes);
     if (message === null) {
-      await waitReadable(connectionFd);
+      await waitForReport({ fd: connectionFd, limitMs: helperTimeoutMs + hookMs, signal });
       continue;
     }
     const report = decodeReport(message);
@@ -56,6 +61,26 @@ export async function startProcess(connectionFd: number, record: StateRecord, st
     if (report.kind === "failed") throw await explainFailure(record, report);
     if (report.kind === "listener") passListener({ spec: record.config, state, fds: report.fds });
   }
+}
+
+/** @param stateFd - closed here. */
+function goOn(connectionFd: number, stateFd: number | null): void {
+  try {
+    sendMessage(connectionFd, goMessage, stateFd === null ? [] : [stateFd]);
+  } catch (error) {
+    // A helper that has ended meanwhile is told of by the end of the connection.
+    if (!(error instanceof SyscallError)) throw error;
+  } finally {
+    if (stateFd !== null) closeSync(stateFd);
+  }
+}
+
+/** How long startContainer hooks may take, one after the other without a word. */
+function hookMsOf({ config }: StateRecord): number {
+  return hookOperations(config, "startContainer").reduce(
+    (totalMs, { timeoutMs }) => totalMs + (timeoutMs ?? Number.POSITIVE_INFINITY),
+    0,
+  );
 }
 
 async function explainFailure(record: StateRecord, report: Report): Promise<RunletError> {

@@ -53,7 +53,6 @@ describe("StateDirectory", () => {
     expect(() => directory.read()).toThrow(/container does not exist: a/);
     directory.create();
     expect(directory.read()).toBeNull();
-    expect(directory.exists()).toBe(false);
   });
 
   it("reads what was written down before the container was made, until there is a record", () => {
@@ -61,7 +60,7 @@ describe("StateDirectory", () => {
     directory.create();
     directory.writeIntent(recordOf("a"));
     expect(directory.read()).toEqual(recordOf("a"));
-    expect(directory.exists()).toBe(false);
+    expect(readdirSync(directory.hostPath)).toEqual(["intent.json"]);
     directory.write({ ...recordOf("a"), init_process_pid: 7 });
     expect(directory.read()?.init_process_pid).toBe(7);
     expect(readdirSync(directory.hostPath)).toEqual(["state.json"]);
@@ -101,5 +100,28 @@ describe("StateDirectory", () => {
     first[Symbol.dispose]();
     (await second)[Symbol.dispose]();
     expect(order).toEqual(["first ends", "second"]);
+  });
+
+  it("gives nobody the lock of a container that was deleted while it was waited for", async () => {
+    const directory = new StateDirectory(root, "a");
+    const first = await directory.claim();
+    const absent = directory.lock().catch((error) => error);
+    const replaced = new StateDirectory(root, "a").lock().catch((error) => error);
+    directory.remove();
+    first[Symbol.dispose]();
+    expect(await absent).toMatchObject({ code: "ERR_RUNLET_NOT_FOUND" });
+    directory.create();
+    expect(await replaced).toMatchObject({ code: "ERR_RUNLET_NOT_FOUND" });
+    (await directory.lock())[Symbol.dispose]();
+  });
+
+  it("sees what another process has written", () => {
+    const [mine, others] = [new StateDirectory(root, "a"), new StateDirectory(root, "a")];
+    mine.create();
+    for (let pid = 1; pid < 20; pid++) {
+      const writer = pid % 2 === 0 ? mine : others;
+      writer.write({ ...recordOf("a"), init_process_pid: pid });
+      expect([mine.read()?.init_process_pid, others.read()?.init_process_pid]).toEqual([pid, pid]);
+    }
   });
 });

@@ -1,19 +1,21 @@
 import {
   closeSync,
   constants,
-  existsSync,
+  fstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmdirSync,
+  statSync,
   unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { isRunletError, RunletError } from "@runlet/errors";
 import { connectUnix, SOCK_SEQPACKET, tryLock } from "@runlet/syscall";
+import { notFound } from "./container-errors.ts";
 import { parseRecord, stringifyRecord } from "./record-json.ts";
 import type { StateRecord } from "./state-record.ts";
 
@@ -27,16 +29,40 @@ export const startSocketName = "start.sock";
 /** The directory that a container sees at /run/notify, for the socket by which it says that it is ready. */
 export const notifyDirectoryName = "notify";
 
+/** The lock of a container, which ends when it is disposed of, or with the process. */
+export interface StateLock extends Disposable {
+  /** The container's directory; stays the lock's. */
+  readonly directoryFd: number;
+}
+
 /** The directory of one container below the state root: its record, its start socket, and its lock. */
 export class StateDirectory {
   readonly id: string;
   readonly hostPath: string;
   #hasIntent = false;
+  /** The record that was read or written last, and the file that it stood in. */
+  #last: { readonly file: string; readonly record: StateRecord } | null = null;
 
   /** @param rootHostPath - the state root. */
   constructor(rootHostPath: string, id: string) {
     this.id = id;
     this.hostPath = join(rootHostPath, id);
+  }
+
+  /**
+   * Makes the directory, and with it claims the id, and takes its lock.
+   *
+   * @throws RunletError `ERR_RUNLET_EXISTS`.
+   */
+  async claim(): Promise<StateLock> {
+    this.create();
+    try {
+      return await this.lock();
+    } catch (error) {
+      // Whoever holds the lock, or has deleted the directory meanwhile, has an eye on it.
+      if (!isRunletError(error)) this.remove();
+      throw error;
+    }
   }
 
   /**
@@ -60,11 +86,6 @@ export class StateDirectory {
     mkdirSync(join(this.hostPath, notifyDirectoryName), { mode: 0o755 });
   }
 
-  /** Whether the container is there. */
-  exists(): boolean {
-    return existsSync(join(this.hostPath, recordName));
-  }
-
   /** Opens the directory. The descriptor is the caller's. @throws RunletError `ERR_RUNLET_NOT_FOUND`. */
   open(): number {
     try {
@@ -75,11 +96,12 @@ export class StateDirectory {
   }
 
   /**
-   * Takes the container's lock, which ends with the returned object or with the process.
+   * Takes the container's lock.
    *
-   * @throws RunletError `ERR_RUNLET_LOCKED` when another command holds it for ten seconds, `ERR_RUNLET_NOT_FOUND`.
+   * @throws RunletError `ERR_RUNLET_LOCKED` when another command holds it for ten seconds, `ERR_RUNLET_NOT_FOUND`, also when
+   *   the container has been deleted while the lock was waited for.
    */
-  async lock(): Promise<Disposable & { readonly directoryFd: number }> {
+  async lock(): Promise<StateLock> {
     const directoryFd = this.open();
     const deadline = Date.now() + lockTimeoutMs;
     try {
@@ -91,11 +113,19 @@ export class StateDirectory {
         }
         await new Promise((resolve) => setTimeout(resolve, delayMs));
       }
+      this.#checkPlace(directoryFd);
     } catch (error) {
       closeSync(directoryFd);
       throw error;
     }
     return { directoryFd, [Symbol.dispose]: () => closeSync(directoryFd) };
+  }
+
+  /** A directory that was removed can still be locked, and a new container may have its path. */
+  #checkPlace(directoryFd: number): void {
+    const held = fstatSync(directoryFd);
+    const found = statSync(this.hostPath, { throwIfNoEntry: false });
+    if (found?.ino !== held.ino || found.dev !== held.dev) throw notFound(this.id);
   }
 
   /**
@@ -116,15 +146,21 @@ export class StateDirectory {
 
   #put(name: string, record: StateRecord): void {
     const temporary = join(this.hostPath, `.${name}`);
+    const hostPath = join(this.hostPath, name);
     writeFileSync(temporary, stringifyRecord(record), { mode: 0o600 });
-    renameSync(temporary, join(this.hostPath, name));
+    renameSync(temporary, hostPath);
+    this.#last = { file: identityOf(hostPath), record };
   }
 
   /**
+   * The record as it is now; its text is parsed again only when somebody has replaced it.
+   *
    * @returns the record, or what was written down before the creation; null when that ended before there was either.
    * @throws RunletError `ERR_RUNLET_NOT_FOUND`, `ERR_RUNLET_STATE` for a record that cannot be read.
    */
   read(): StateRecord | null {
+    const file = identityOf(join(this.hostPath, recordName));
+    if (file !== "" && this.#last?.file === file) return this.#last.record;
     // The record replaces the intent: who finds neither may have looked for one before, and for the other after that.
     const text = this.#readText(recordName) ?? this.#readText(intentName) ?? this.#readText(recordName);
     if (text === undefined) {
@@ -132,7 +168,9 @@ export class StateDirectory {
       return null;
     }
     try {
-      return parseRecord(text);
+      const record = parseRecord(text);
+      this.#last = { file, record };
+      return record;
     } catch (cause) {
       throw new RunletError("ERR_RUNLET_STATE", `the state of container ${this.id} is damaged`, {
         hint: `remove what is left of it: runlet delete --force ${this.id}`,
@@ -196,16 +234,23 @@ export class StateDirectory {
   #notFound(cause: unknown): unknown {
     const { code } = cause as NodeJS.ErrnoException;
     if (code !== "ENOENT" && code !== "ENOTDIR" && code !== "ELOOP") return cause;
-    return new RunletError("ERR_RUNLET_NOT_FOUND", `container does not exist: ${this.id}`, {
-      hint: "`runlet list` shows the containers of this state root; --root chooses another",
-      cause,
-    });
+    return notFound(this.id, cause);
   }
 }
 
 function removeNotifyDirectory(hostPath: string): void {
   for (const name of readdirIfThere(hostPath)) unlinkIfThere(join(hostPath, name));
   rmdirSync(hostPath);
+}
+
+/** What tells a file from the one that takes its place; empty where there is none to be seen. */
+function identityOf(hostPath: string): string {
+  try {
+    const { ino, mtimeNs, size } = statSync(hostPath, { bigint: true });
+    return `${ino} ${mtimeNs} ${size}`;
+  } catch {
+    return "";
+  }
 }
 
 function isRecord(name: string): boolean {

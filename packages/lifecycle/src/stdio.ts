@@ -52,9 +52,21 @@ export function openStandardDescriptors(stdio: Stdio): StandardDescriptors {
   }
 }
 
-/** What descriptors of this process are open on: `pipe:[12345]`, `/dev/null`. */
+/**
+ * What descriptors of this process are open on: `pipe:[12345]`, `/dev/null`.
+ *
+ * @throws RunletError `ERR_RUNLET_USAGE` for one that is not open.
+ */
 export function linksOf(fds: readonly number[]): string[] {
-  return fds.map((fd) => readlinkSync(`/proc/self/fd/${fd}`));
+  return fds.map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch (cause) {
+      throw new RunletError("ERR_RUNLET_USAGE", `the descriptor ${fd} is to be a standard stream, and is not open`, {
+        cause,
+      });
+    }
+  });
 }
 
 function closeQuietly(fd: number): void {

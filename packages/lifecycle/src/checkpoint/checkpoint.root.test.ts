@@ -1,20 +1,11 @@
 import { spawn } from "node:child_process";
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { defaultSpec, type Spec } from "@runlet/spec";
+import type { Spec } from "@runlet/spec";
 import { pipe } from "@runlet/syscall";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { soundParts, temporaryDirectory, writeImage } from "../../test/criu-image.ts";
+import { busyboxHostPath, makeBundle } from "../../test/bundle.ts";
+import { soundParts, writeImage } from "../../test/criu-image.ts";
 import { type FakeCriu, makeFakeCriu } from "../../test/fake-criu.ts";
 import type { Container } from "../container.ts";
 import { Runtime } from "../runtime.ts";
@@ -27,7 +18,6 @@ const version = (major: number, minor: number): CriuResponse => ({
   version: { major, minor, sublevel: 1 },
 });
 const notification = (script: string): CriuResponse => ({ type: NOTIFY, success: true, notify: { script, pid: 0 } });
-const busyboxHostPath = "/bin/busybox";
 
 /** A CRIU that saves everything. */
 function willingCriu(answers: Readonly<Record<number, readonly CriuResponse[]>> = {}): FakeCriu {
@@ -52,22 +42,13 @@ interface Box {
   readonly directory: string;
 }
 
-/** A bundle of a program that sleeps. */
-function makeBundle(edit: (spec: Spec) => void = () => {}): Pick<Box, "runtime" | "bundle" | "directory"> {
-  const directory = temporaryDirectory();
-  const bundle = join(directory, "bundle");
-  mkdirSync(join(bundle, "rootfs"), { recursive: true });
-  copyFileSync(busyboxHostPath, join(bundle, "rootfs/busybox"));
-  const spec = structuredClone(defaultSpec()) as Spec & { process: { terminal: boolean; args: string[] } };
-  spec.process.terminal = false;
-  spec.process.args = ["/busybox", "sleep", "1000"];
-  edit(spec);
-  writeFileSync(join(bundle, "config.json"), JSON.stringify(spec));
-  return { runtime: new Runtime({ root: join(directory, "state") }), bundle, directory };
+function makeBox(edit?: (spec: Spec) => void): Pick<Box, "runtime" | "bundle" | "directory"> {
+  const { root, ...made } = makeBundle(edit);
+  return { ...made, runtime: new Runtime({ root }) };
 }
 
 async function startBox(edit?: (spec: Spec) => void): Promise<Box> {
-  const box = makeBundle(edit);
+  const box = makeBox(edit);
   const container = await box.runtime.create("box", { bundle: box.bundle, stdio: "pipe" });
   onTestFinished(() => container[Symbol.asyncDispose]());
   await container.start();
@@ -220,7 +201,7 @@ describe("a checkpoint", () => {
 
 describe("a restore", () => {
   it("of an image that is not the config's is refused before CRIU is asked, and leaves nothing", async () => {
-    const { runtime, bundle, directory } = makeBundle();
+    const { runtime, bundle, directory } = makeBox();
     const imagePath = join(directory, "images");
     writeImage(imagePath, soundParts());
     const criu = willingCriu({ [RESTORE]: [{ type: RESTORE, success: true }] });
@@ -251,7 +232,7 @@ describe("a restore", () => {
     ["that are incomplete", (at) => writeFileSync(join(at, "descriptors.json"), "{")],
     ["with a link among them", (at) => symlinkSync("/etc/passwd", join(at, "pages-1.img"))],
   ])("from images %s is refused", async (_, change) => {
-    const { runtime, bundle, directory } = makeBundle();
+    const { runtime, bundle, directory } = makeBox();
     const imagePath = join(directory, "images");
     writeImage(imagePath, soundParts());
     change(imagePath);
@@ -262,7 +243,7 @@ describe("a restore", () => {
   });
 
   it("with a profile needs a CRIU that can put it in the place of the image's", async () => {
-    const { runtime, bundle, directory } = makeBundle();
+    const { runtime, bundle, directory } = makeBox();
     const imagePath = join(directory, "images");
     writeImage(imagePath, soundParts());
     const { hostPath: criuPath } = makeFakeCriu({ [VERSION]: [version(3, 15)] });
@@ -272,7 +253,7 @@ describe("a restore", () => {
   });
 
   it("of a container without a mount namespace of its own is refused", async () => {
-    const { runtime, bundle, directory } = makeBundle(({ linux }) => {
+    const { runtime, bundle, directory } = makeBox(({ linux }) => {
       Object.assign(linux ?? {}, { namespaces: [{ type: "pid" }], maskedPaths: [], readonlyPaths: [] });
     });
     const config = JSON.parse(readFileSync(join(bundle, "config.json"), "utf8"));
@@ -289,7 +270,7 @@ describe("a restore", () => {
 
   /** A bundle that is what {@link soundParts} says, and the image of it. */
   function makeSound() {
-    const box = makeBundle((spec) => {
+    const box = makeBox((spec) => {
       const types = ["pid", "network", "ipc", "uts", "mount", "cgroup"] as const;
       Object.assign(spec, {
         mounts: [

@@ -6,14 +6,18 @@ import type { Plan } from "@runlet/plan";
 import { selectAnnotations } from "../annotations.ts";
 import type { LoadedConfig } from "../config.ts";
 import { Container } from "../container.ts";
+import { abortedError } from "../container-errors.ts";
+import { hookStateOf } from "../container-status.ts";
 import { Receivers } from "../descriptor-passing.ts";
-import { type HookState, runPoststartHooks, runPoststopHooks } from "../hook-runner.ts";
+import { runPoststartHooks, runPoststopHooks } from "../hook-runner.ts";
+import { newRecord } from "../new-record.ts";
 import type { Warning } from "../options.ts";
 import { writePidFile } from "../pid-file.ts";
 import { readProcessStatus } from "../process-status.ts";
-import type { StateDirectory } from "../state-directory.ts";
+import type { StateDirectory, StateLock } from "../state-directory.ts";
 import type { StateRecord } from "../state-record.ts";
 import { openStandardDescriptors, openStreams, type StandardDescriptors } from "../stdio.ts";
+import { type Undo, undoAll } from "../undo.ts";
 import { descriptorsName, sharedOptions } from "./checkpoint.ts";
 import { criuConfigPath } from "./criu-config.ts";
 import type { CriuOptions } from "./criu-message.ts";
@@ -32,7 +36,6 @@ import { ImageDirectory, imageError, makeWorkDirectory } from "./image-directory
 import { makeMountPoints } from "./mount-point.ts";
 import type { ManageCgroupsMode, RestoreOptions } from "./options.ts";
 import { type RestoredProcess, restoreProcess } from "./restored-process.ts";
-import { restoredRecord } from "./restored-record.ts";
 
 const restoreLogName = "restore.log";
 const consoleSocket = "console socket";
@@ -53,9 +56,6 @@ export interface RestoreRequest {
   readonly warn: (warning: Warning) => void;
 }
 
-/** What has been made, in reverse order of its undoing. */
-type Undo = () => void | Promise<void>;
-
 /**
  * Restores a container from image files. Nothing that the images say is believed before it has been compared with the config.
  *
@@ -67,17 +67,8 @@ export async function restoreContainer(request: RestoreRequest): Promise<Contain
   try {
     return await restore(request, undo);
   } catch (error) {
-    for (const step of undo.reverse()) {
-      try {
-        await step();
-      } catch (failure) {
-        warn({ message: `could not be undone: ${failure instanceof Error ? failure.message : String(failure)}` });
-      }
-    }
-    if (!options.signal?.aborted) throw error;
-    throw new RunletError("ERR_RUNLET_ABORTED", "the restoring of the container was aborted", {
-      cause: options.signal.reason,
-    });
+    await undoAll(undo, warn);
+    throw options.signal?.aborted ? abortedError(options.signal, "restoring") : error;
   }
 }
 
@@ -100,13 +91,15 @@ async function restore(request: RestoreRequest, undo: Undo[]): Promise<Container
   const stdio = openStandardDescriptors(hasTerminal ? "null" : (options.stdio ?? "pipe"));
   undo.push(() => stdio.closePipes());
   const held: number[] = [];
-  let record = restoredRecord(request, stdio.fds);
+  let record: StateRecord;
   let restored: RestoredProcess;
+  let lock: StateLock;
   try {
+    record = newRecord(request, stdio.fds);
     undo.push(() =>
-      record.init_process_pid === 0 ? undefined : runPoststopHooks(spec, stateOf(record, "stopped"), warn),
+      record.init_process_pid === 0 ? undefined : runPoststopHooks(spec, hookStateOf(record, "stopped"), warn),
     );
-    using _lock = await claim(request, record, undo);
+    lock = await claim(request, record, undo);
     const mountPoints = makeMountPoints(loaded.rootHostPath, plan);
     checkImages(images, {
       spec,
@@ -139,7 +132,7 @@ async function restore(request: RestoreRequest, undo: Undo[]): Promise<Container
       inheritedFds: inherited.map(({ fd }) => fd),
       logHostPath: join(workHostPath, restoreLogName),
       signal: options.signal,
-      hookState: (pid) => ({ ...stateOf(record, "creating"), pid }),
+      hookState: (pid) => hookStateOf({ ...record, init_process_pid: pid }, "creating"),
       onProcess: (child) => {
         record = { ...record, ...identify(child.pid) };
         directory.write(record);
@@ -150,7 +143,7 @@ async function restore(request: RestoreRequest, undo: Undo[]): Promise<Container
     stdio.closeContainerEnds();
     for (const fd of held) closeSync(fd);
   }
-  return await adopt({ request, record, restored, receivers, stdio }, undo);
+  return await adopt({ request, record, restored, receivers, stdio, lock }, undo);
 }
 
 /** Takes the id, writes down what is going to be made, and makes the control group. */
@@ -158,22 +151,18 @@ async function claim(
   { directory, cgroup, loaded }: RestoreRequest,
   record: StateRecord,
   undo: Undo[],
-): Promise<Disposable> {
-  directory.create();
+): Promise<StateLock> {
+  const lock = await directory.claim();
+  // Until all is undone: what another command makes of the same id would be undone, too.
+  undo.push(() => lock[Symbol.dispose]());
   undo.push(() => directory.remove());
-  const lock = await directory.lock();
-  try {
-    directory.writeIntent(record);
-    if (cgroup === null) return lock;
-    undo.push(() => cgroup.delete());
-    if (cgroup.needsProcess) return lock;
-    await cgroup.create();
-    await cgroup.apply(loaded.spec.linux?.resources);
-    return lock;
-  } catch (error) {
-    lock[Symbol.dispose]();
-    throw error;
-  }
+  directory.writeIntent(record);
+  if (cgroup === null) return lock;
+  undo.push(() => cgroup.delete());
+  if (cgroup.needsProcess) return lock;
+  await cgroup.create();
+  await cgroup.apply(loaded.spec.linux?.resources);
+  return lock;
 }
 
 interface RestoredParts {
@@ -182,10 +171,13 @@ interface RestoredParts {
   readonly restored: RestoredProcess;
   readonly receivers: Receivers;
   readonly stdio: StandardDescriptors;
+  /** Ends here. */
+  readonly lock: StateLock;
 }
 
 /** Makes a container of what runs. */
-async function adopt({ request, record, restored, receivers, stdio }: RestoredParts, undo: Undo[]): Promise<Container> {
+async function adopt(parts: RestoredParts, undo: Undo[]): Promise<Container> {
+  const { request, record, restored, receivers, stdio, lock } = parts;
   const { loaded, options, directory, warn } = request;
   const { child, terminalFd } = restored;
   const isPassedOn = receivers.has(consoleSocket);
@@ -200,6 +192,7 @@ async function adopt({ request, record, restored, receivers, stdio }: RestoredPa
     signal: options.signal,
   });
   undo.length = 0;
+  lock[Symbol.dispose]();
   undo.push(() => container.delete({ force: true }));
   if (isPassedOn && terminalFd !== null) {
     try {
@@ -208,13 +201,9 @@ async function adopt({ request, record, restored, receivers, stdio }: RestoredPa
       closeSync(terminalFd);
     }
   }
-  await runPoststartHooks(loaded.spec, { ...stateOf(record, "running"), pid: child.pid });
+  await runPoststartHooks(loaded.spec, hookStateOf(record, "running"));
   undo.length = 0;
   return container;
-}
-
-function stateOf({ ociVersion, id, bundle, annotations }: StateRecord, status: HookState["status"]): HookState {
-  return { ociVersion, id, status, bundle, ...(annotations === undefined ? {} : { annotations }) };
 }
 
 function checkTerminal({ consoleSocket: hostPath }: RestoreOptions, hasTerminal: boolean): void {

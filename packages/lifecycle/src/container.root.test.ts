@@ -1,0 +1,191 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Hook, Spec } from "@runlet/spec";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { busyboxHostPath, makeBundle } from "../test/bundle.ts";
+import type { Container } from "./container.ts";
+import { readProcessStatus } from "./process-status.ts";
+import { Runtime } from "./runtime.ts";
+
+// A busy machine takes its time; a hang is what none of these waits for.
+const patience = { timeout: 30_000 } as const;
+
+/** Control groups bear the id, and are the whole host's. */
+const id = `box-${process.pid}`;
+
+interface Box {
+  readonly runtime: Runtime;
+  readonly container: Container;
+  readonly bundle: string;
+  readonly directory: string;
+}
+
+async function createBox(edit?: (spec: Spec) => void, signal?: AbortSignal): Promise<Box> {
+  const { root, bundle, directory } = makeBundle(edit);
+  const runtime = new Runtime({ root });
+  const container = await runtime.create(id, { bundle, stdio: "pipe", ...(signal === undefined ? {} : { signal }) });
+  onTestFinished(() => container[Symbol.asyncDispose]());
+  return { runtime, container, bundle, directory };
+}
+
+/** A hook of the host's, whose working directory is the bundle. */
+function shell(script: string): Hook {
+  return { path: busyboxHostPath, args: ["sh", "-c", script], env: ["PATH=/bin:/usr/bin"] };
+}
+
+function withHooks(hooks: NonNullable<Spec["hooks"]>): (spec: Spec) => void {
+  return (spec) => Object.assign(spec, { hooks });
+}
+
+/** What this process has open, besides what the first call opens for good. */
+function openDescriptors(): number {
+  return readdirSync("/proc/self/fd").length;
+}
+
+function isGone(pid: number): boolean {
+  const status = readProcessStatus(pid);
+  return status === null || status.state === "Z";
+}
+
+describe("what two have in hands", () => {
+  it("an id that is in use costs no descriptor", async () => {
+    const { runtime, bundle } = await createBox();
+    const before = openDescriptors();
+    for (let count = 0; count < 3; count++) {
+      await expect(runtime.create(id, { bundle })).rejects.toMatchObject({ code: "ERR_RUNLET_EXISTS" });
+      await expect(runtime.create(id, { bundle, stdio: "null" })).rejects.toThrow("already exists");
+    }
+    expect(openDescriptors()).toBe(before);
+  });
+
+  it("descriptors for streams that are not open are refused, and nothing is left", async () => {
+    const { runtime, bundle } = await createBox();
+    const creation = runtime.create("other", { bundle, stdio: [0, 1, 987] });
+    await expect(creation).rejects.toMatchObject({
+      code: "ERR_RUNLET_USAGE",
+      message: expect.stringContaining("descriptor 987"),
+    });
+    expect((await runtime.list()).map((state) => state.id)).toEqual([id]);
+  });
+
+  it("whoever disposes of a container that another has replaced leaves the new one alone, and collects its own", async () => {
+    const { runtime, container, bundle } = await createBox();
+    const { pid } = container;
+    await (await runtime.load(id)).delete({ force: true });
+    const second = await runtime.create(id, { bundle, stdio: "null" });
+    onTestFinished(() => second[Symbol.asyncDispose]());
+    await expect(container.state()).rejects.toMatchObject({ code: "ERR_RUNLET_NOT_FOUND" });
+    await expect(container.kill("KILL")).rejects.toMatchObject({ code: "ERR_RUNLET_NOT_FOUND" });
+    await expect(container.delete({ force: true })).rejects.toMatchObject({ code: "ERR_RUNLET_NOT_FOUND" });
+    await container[Symbol.asyncDispose]();
+    expect(readProcessStatus(pid)).toBeNull();
+    expect((await second.state()).status).toBe("created");
+  });
+
+  it("several deletions at once run the poststop hooks once", async () => {
+    const { runtime, container, directory } = await createBox(
+      withHooks({ poststop: [shell("echo once >> ../stopped")] }),
+    );
+    await container.start();
+    const deletions = await Promise.allSettled(
+      [1, 2, 3].map(async () => (await runtime.load(id)).delete({ force: true })),
+    );
+    for (const deletion of deletions) {
+      if (deletion.status === "rejected") expect(deletion.reason).toMatchObject({ code: "ERR_RUNLET_NOT_FOUND" });
+    }
+    expect(deletions.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    expect(readFileSync(join(directory, "stopped"), "utf8")).toBe("once\n");
+    expect(existsSync(join(runtime.root, id))).toBe(false);
+  });
+
+  it("limits that another has changed stay when others are changed", async () => {
+    const { runtime, container } = await createBox();
+    await (await runtime.load(id)).update({ pids: { limit: 77 } });
+    await container.update({ memory: { limit: 64 << 20 } });
+    const { config } = JSON.parse(readFileSync(join(runtime.root, id, "state.json"), "utf8"));
+    expect(config.linux.resources).toMatchObject({ pids: { limit: 77 }, memory: { limit: 64 << 20 } });
+  });
+});
+
+describe("a start", () => {
+  it("of which nothing is heard any more is given up, and the container is stopped", patience, async () => {
+    const { container, runtime } = await createBox();
+    const { pid } = container;
+    process.kill(pid, "SIGSTOP");
+    const loaded = await runtime.load(id, { helperTimeoutMs: 300 });
+    await expect(loaded.start()).rejects.toMatchObject({ code: "ERR_RUNLET_TIMEOUT" });
+    expect((await loaded.state()).status).toBe("stopped");
+  });
+
+  it("allows startContainer hooks their time besides", patience, async () => {
+    const slow = { path: "/busybox", args: ["busybox", "sleep", "1"], timeout: 20 };
+    const { runtime } = await createBox(withHooks({ startContainer: [slow] }));
+    const loaded = await runtime.load(id, { helperTimeoutMs: 300 });
+    await loaded.start();
+    expect((await loaded.state()).status).toBe("running");
+  });
+
+  it("that hangs ends with the signal, and the container goes", patience, async () => {
+    const abort = new AbortController();
+    const endless = { path: "/busybox", args: ["busybox", "sleep", "1000"] };
+    const { container, runtime } = await createBox(withHooks({ startContainer: [endless] }), abort.signal);
+    const { pid } = container;
+    const start = container.start().catch((error) => error);
+    setTimeout(() => abort.abort(), 100);
+    expect(await start).toMatchObject({ code: "ERR_RUNLET_ABORTED" });
+    await expect.poll(() => existsSync(join(runtime.root, id)), patience).toBe(false);
+    expect(isGone(pid)).toBe(true);
+  });
+
+  it("that hangs does not keep a deletion by force waiting", patience, async () => {
+    const endless = { path: "/busybox", args: ["busybox", "sleep", "1000"] };
+    const { container, runtime } = await createBox(withHooks({ startContainer: [endless] }));
+    const start = container.start().catch((error) => error);
+    await (await runtime.load(id)).delete({ force: true });
+    await start;
+    expect(existsSync(join(runtime.root, id))).toBe(false);
+  });
+
+  it("leaves the lock to the poststart hooks, which may ask for something themselves", patience, async () => {
+    const { runtime, container, directory } = await createBox(
+      withHooks({ poststart: [shell("while [ ! -e ../go-on ]; do sleep 0.05; done")] }),
+    );
+    const start = container.start();
+    await expect.poll(async () => (await container.state()).status, patience).toBe("running");
+    await (await runtime.load(id)).pause();
+    await (await runtime.load(id)).resume();
+    writeFileSync(join(directory, "go-on"), "");
+    await start;
+  });
+
+  it("of a container that is paused is refused, and is possible when it goes on", async () => {
+    const { container } = await createBox();
+    await container.pause();
+    await expect(container.start()).rejects.toThrow("cannot start a container in the paused state");
+    await container.resume();
+    await container.start();
+    expect((await container.state()).status).toBe("running");
+  });
+
+  it("or a creation of which the helper is gone tells of no broken pipe", async () => {
+    const killsHelper = shell("kill -KILL $(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/')");
+    const { bundle, root } = makeBundle(withHooks({ createRuntime: [killsHelper] }));
+    const runtime = new Runtime({ root });
+    await expect(runtime.create(id, { bundle, stdio: "null" })).rejects.toMatchObject({
+      code: "ERR_RUNLET_INIT",
+      message: expect.stringContaining("the init helper ended before the container was created: SIGKILL"),
+    });
+    expect(await runtime.list()).toEqual([]);
+  });
+});
+
+describe("kill", () => {
+  it("ends what is paused", patience, async () => {
+    const { container } = await createBox();
+    await container.start();
+    await container.pause();
+    await container.kill("KILL");
+    expect(await container.wait()).toMatchObject({ exitCode: null, signal: "SIGKILL" });
+    expect((await container.state()).status).toBe("stopped");
+  });
+});

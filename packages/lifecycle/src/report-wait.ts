@@ -1,0 +1,40 @@
+import { RunletError } from "@runlet/errors";
+import { waitReadable } from "@runlet/syscall";
+
+/** How long the init helper may say nothing, where nobody says otherwise. */
+export const defaultHelperTimeoutMs = 60_000;
+
+/** The longest that setTimeout takes: 24 days. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** What {@link waitForReport} waits for. */
+export interface ReportWait {
+  /** Connection to the helper; stays the caller's. */
+  readonly fd: number;
+  /** Infinity for no limit. */
+  readonly limitMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Waits until the init helper has said something, or has ended. One that is stopped (SIGSTOP), or whose work hangs, must not
+ * hang its caller.
+ *
+ * @throws RunletError `ERR_RUNLET_TIMEOUT`; the reason of the signal.
+ */
+export async function waitForReport({ fd, limitMs, signal }: ReportWait): Promise<void> {
+  if (limitMs > longestTimerMs) return await waitReadable(fd, signal);
+  const silence = new AbortController();
+  const timer = setTimeout(() => silence.abort(silenceError(limitMs)), limitMs);
+  try {
+    await waitReadable(fd, signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function silenceError(limitMs: number): RunletError {
+  return new RunletError("ERR_RUNLET_TIMEOUT", `the init helper has said nothing for ${limitMs / 1000} s`, {
+    hint: "it has been stopped, or a file system does not answer: see its state in /proc, or allow more time with --helper-timeout",
+  });
+}

@@ -28,8 +28,8 @@ export class FileQueue {
   /** In the order of pushing, from `#base` on. */
   #pending: PendingFile[] = [];
   #base = 0;
-  readonly #places = new Set<string>();
-  readonly #names = new Set<string>();
+  /** The directories in which a file of a name is pending: the name as Latin-1, the directories by device and inode. */
+  readonly #directoriesOf = new Map<string, string[]>();
   #isSettling = false;
 
   constructor(handler: FileQueueHandler) {
@@ -38,24 +38,23 @@ export class FileQueue {
 
   /** @param file - its bytes are copied. */
   push(place: TargetPlace, file: NewFile, entryPath: Buffer): void {
-    const name = place.path.toString("latin1");
-    const id = `${place.directoryId}/${name}`;
-    if (this.#places.has(id) || this.#pending.length >= maxPending) this.settle();
+    if (this.#pending.length >= maxPending || this.isPendingAt(place)) this.settle();
     this.#writer ??= new FileWriter();
-    this.#places.add(id);
-    this.#names.add(name);
+    const directories = this.#directoriesOf.get(place.name);
+    if (directories === undefined) this.#directoriesOf.set(place.name, [place.directoryId]);
+    else directories.push(place.directoryId);
     this.#pending.push({ place, entryPath });
     if (!this.#writer.push(file)) this.settle();
   }
 
   /** Whether a file is pending at exactly this place. */
-  isPendingAt(place: TargetPlace): boolean {
-    return this.#places.size > 0 && this.#places.has(`${place.directoryId}/${place.path.toString("latin1")}`);
+  isPendingAt({ name, directoryId }: TargetPlace): boolean {
+    return this.#directoriesOf.get(name)?.includes(directoryId) === true;
   }
 
   /** Whether a file of this name is pending in any directory. @param name - its bytes, as Latin-1. */
   isPendingName(name: string): boolean {
-    return this.#names.has(name);
+    return this.#directoriesOf.has(name);
   }
 
   /** Waits until every file is made. @throws what the handler makes of a failure. */
@@ -83,8 +82,7 @@ export class FileQueue {
     }
     this.#base += this.#pending.length;
     this.#pending = [];
-    this.#places.clear();
-    this.#names.clear();
+    this.#directoriesOf.clear();
   }
 
   /** Ends the thread; what is pending is dropped. */

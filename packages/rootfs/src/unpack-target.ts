@@ -15,14 +15,20 @@ const dot = 0x2e;
 /** A name below a directory that lies in the root filesystem. */
 export interface TargetPlace extends Place {
   readonly path: Buffer;
+  /** The bytes of `path`, as Latin-1. */
+  readonly name: string;
   /** Device and inode of the directory. */
   readonly directoryId: string;
+  /** How the archive's path leads to the directory: its components with slashes between, as Latin-1. */
+  readonly directoryPath: string;
 }
 
 /** An open directory. */
 interface Parent {
   readonly fd: number;
   readonly id: string;
+  /** {@link TargetPlace.directoryPath} */
+  readonly path: string;
 }
 
 /** Options of {@link UnpackTarget}. */
@@ -61,7 +67,7 @@ export class UnpackTarget {
     this.#limits = limits;
     this.#queue = queue;
     this.#beforePathsChange = beforePathsChange;
-    this.#rootParent = { fd: root.fd, id: idOf(root.fd) };
+    this.#rootParent = { fd: root.fd, id: idOf(root.fd), path: "" };
   }
 
   get rootFd(): number {
@@ -151,24 +157,25 @@ export class UnpackTarget {
     if (path.compare(directory, 0, start, 0, start) !== 0) return undefined;
     const name = path.subarray(start);
     if (name[0] === dot && (name.length === 1 || isParent(name))) return undefined;
-    return { dirFd: parent.fd, path: name, directoryId: parent.id };
+    return placeBelow(parent, name);
   }
 
-  /** Whether a directory that was looked up may have this name in its path, so that a file of the name could replace it. */
-  isOnTheWay(name: Buffer): boolean {
-    return this.#parentNames.has(name.toString("latin1"));
+  /** Whether a directory that was looked up may have this name in its path, so that a file at the place could replace it. */
+  isOnTheWay({ name }: TargetPlace): boolean {
+    return this.#parentNames.has(name);
   }
 
   /** Remembers where a path led, for {@link placeBesideLast}. */
   remember(path: Buffer, place: TargetPlace): void {
     const end = path.lastIndexOf(slash) + 1;
-    this.#last = { path: path.subarray(0, end), parent: { fd: place.dirFd, id: place.directoryId } };
+    const { dirFd: fd, directoryId: id, directoryPath } = place;
+    this.#last = { path: path.subarray(0, end), parent: { fd, id, path: directoryPath } };
   }
 
   #placeIn(components: readonly Buffer[], open: (parent: Buffer) => number | undefined): TargetPlace | undefined {
     const path = components[components.length - 1];
     if (path === undefined) throw new Error("the root has no parent");
-    if (components.length === 1) return { dirFd: this.#root.fd, path, directoryId: this.#rootParent.id };
+    if (components.length === 1) return placeBelow(this.#rootParent, path);
     const parentPath = joinPath(components.slice(0, -1));
     const key = parentPath.toString("latin1");
     let parent = this.#parents.get(key);
@@ -177,12 +184,12 @@ export class UnpackTarget {
       if (names.some((name) => this.#queue.isPendingName(name))) this.#queue.settle();
       const fd = open(parentPath);
       if (fd === undefined) return undefined;
-      parent = { fd, id: idOf(fd) };
+      parent = { fd, id: idOf(fd), path: key };
       if (this.#parents.size >= maxOpenParents) this.#forget();
       this.#parents.set(key, parent);
       for (const name of names) this.#parentNames.add(name);
     }
-    return { dirFd: parent.fd, path, directoryId: parent.id };
+    return placeBelow(parent, path);
   }
 
   /** Removes whatever is at a place, after pending files were made. */
@@ -284,6 +291,11 @@ export class UnpackTarget {
     this.#parentNames.clear();
     this.#last = undefined;
   }
+}
+
+function placeBelow(parent: Parent, path: Buffer): TargetPlace {
+  const name = path.toString("latin1");
+  return { dirFd: parent.fd, path, name, directoryId: parent.id, directoryPath: parent.path };
 }
 
 /** Device and inode. */

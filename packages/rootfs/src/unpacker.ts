@@ -156,9 +156,9 @@ export class Unpacker implements ArchiveHandler {
     this.#target.closeRetired();
     this.#countBytes(entry, entry.sizeBytes);
     if (entry.pax.size > 0) this.#reportAcls(entry);
-    if (entry.type === "file" && this.#whiteouts === undefined) {
+    if (entry.type === "file") {
       const place = this.#target.placeBesideLast(entry.path);
-      if (place !== undefined) {
+      if (place !== undefined && this.#whiteouts?.isPlainBeside(place) !== false) {
         this.#beginFile(entry, place);
         return;
       }
@@ -255,7 +255,7 @@ export class Unpacker implements ArchiveHandler {
     const { dirFd, path } = place;
     this.#queue.push(place, { dirFd, path, bytes, mode: entry.mode, uid, gid, mtime: entry.mtime }, entry.path);
     // What comes below a directory that this file replaces must find the file.
-    if (this.#target.isOnTheWay(place.path)) this.#queue.settle();
+    if (this.#target.isOnTheWay(place)) this.#queue.settle();
     this.#isWritten = true;
   }
 

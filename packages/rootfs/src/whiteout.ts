@@ -31,8 +31,8 @@ export class WhiteoutHandler {
   /** What becomes of whiteouts. */
   readonly mode: Exclude<Whiteouts, "keep">;
   readonly #opaqueXattr: string;
-  /** Paths that the layer itself has brought, and those on the way to them. */
-  readonly #upper = new Set<string>();
+  /** Paths that the layer itself has brought, and those on the way to them: names by the path of their directory. */
+  readonly #upper = new Map<string, Set<string>>();
   /** Files of the layers below that were copied into this one. */
   readonly #copied = new Map<string, readonly Buffer[]>();
   /** Paths that stand as overlayfs's whiteouts. */
@@ -57,7 +57,7 @@ export class WhiteoutHandler {
     if (parent.some(isWhiteout)) throw unpackError(entry.path, "it lies below a whiteout");
     if (!isWhiteout(name)) {
       if (this.#whitedOut.size > 0) this.#replaceWhiteouts(components, entry.type === "directory");
-      for (let depth = components.length; depth > 0; depth--) this.#upper.add(keyOf(components.slice(0, depth)));
+      this.#noteUpper(keyOf(components));
       return false;
     }
     if (name.equals(opaque)) this.#clear(parent);
@@ -74,11 +74,41 @@ export class WhiteoutHandler {
     this.#copied.set(keyOf(components), components);
   }
 
+  /**
+   * Whether a file is no whiteout and meets none, as a file of its directory was taken before it; it is remembered then. To be
+   * asked of a file in the directory of the last one.
+   */
+  isPlainBeside({ path, name, directoryPath }: TargetPlace): boolean {
+    if (this.#whitedOut.size > 0 || isWhiteout(path)) return false;
+    this.#noteName(directoryPath, name);
+    return true;
+  }
+
+  #noteUpper(path: string): void {
+    const slash = path.lastIndexOf("/");
+    const directoryPath = path.slice(0, Math.max(0, slash));
+    // What is on the way was noted with the first name in a directory.
+    if (this.#noteName(directoryPath, path.slice(slash + 1)) && slash > 0) this.#noteUpper(directoryPath);
+  }
+
+  /** @returns whether it is the first of its directory. */
+  #noteName(directoryPath: string, name: string): boolean {
+    const names = this.#upper.get(directoryPath);
+    if (names === undefined) this.#upper.set(directoryPath, new Set([name]));
+    else names.add(name);
+    return names === undefined;
+  }
+
+  #isUpper(components: readonly Buffer[]): boolean {
+    const name = components[components.length - 1]?.toString("latin1") ?? "";
+    return this.#upper.get(keyOf(components.slice(0, -1)))?.has(name) === true;
+  }
+
   #remove(entry: ArchiveEntry, parent: readonly Buffer[], name: Buffer): void {
     if (name.length === 0 || name.equals(Buffer.from(".")) || name.equals(Buffer.from("..")))
       throw unpackError(entry.path, "it is a whiteout of nothing");
     const components = [...parent, name];
-    if (this.#upper.has(keyOf(components))) {
+    if (this.#isUpper(components)) {
       // What the layer puts in place of a directory is not merged with it.
       const place = this.#target.placeIfExists(components);
       const type = (place === undefined ? 0 : (lstatIfExists(place)?.mode ?? 0)) & fileTypes.S_IFMT;
@@ -127,7 +157,7 @@ export class WhiteoutHandler {
     for (const path of [...this.#copied.values()].filter(isBelow)) {
       for (let depth = parent.length + 1; depth <= path.length; depth++) {
         const doomed = path.slice(0, depth);
-        if (this.#upper.has(keyOf(doomed))) continue;
+        if (this.#isUpper(doomed)) continue;
         const place = this.#target.placeIfExists(doomed);
         if (place === undefined || this.#removeLower(place, doomed)) break;
       }
@@ -160,7 +190,7 @@ export class WhiteoutHandler {
   #clearBelow(fd: number, parent: readonly Buffer[]): void {
     for (const { name } of readDirectory(fd)) {
       const components = [...parent, name];
-      if (!this.#upper.has(keyOf(components))) {
+      if (!this.#isUpper(components)) {
         this.#target.remove({ dirFd: fd, path: name });
         continue;
       }

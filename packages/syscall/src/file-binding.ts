@@ -43,28 +43,8 @@ interface FileBinding {
   closeFile(fd: number): number;
   syncfs(fd: number): number | Promise<number>;
   readDirectory(fd: number): number | Buffer;
-  createFileAt(
-    dirFd: number,
-    name: PathLike,
-    bytes: Uint8Array,
-    mode: number,
-    uid: number,
-    gid: number,
-    seconds: number,
-    nanoseconds: number,
-  ): number;
   openFileWriter(): number | WriterHandle;
-  pushFile(
-    writer: WriterHandle,
-    dirFd: number,
-    name: PathLike,
-    bytes: Uint8Array,
-    mode: number,
-    uid: number,
-    gid: number,
-    seconds: number,
-    nanoseconds: number,
-  ): number;
+  pushFiles(writer: WriterHandle, fields: Uint8Array, data: Uint8Array): number;
   flushFiles(writer: WriterHandle): [number, number];
   resumeFiles(writer: WriterHandle): number;
   closeFileWriter(writer: WriterHandle): number;

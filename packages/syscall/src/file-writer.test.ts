@@ -1,8 +1,20 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { atFlags, closeFd, FileWriter, openat, openFlags } from "./index.ts";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { atFlags, closeFd, FileWriter, lstatIfExists, openat, openFlags } from "./index.ts";
 
 let directory: string;
 let dirFd: number;
@@ -22,13 +34,44 @@ afterEach(() => {
 
 const newFile = (path: string, content: string | Uint8Array = path) => ({
   dirFd,
-  path,
+  path: Buffer.from(path),
   bytes: Buffer.from(content as string),
   mode: 0o640,
   uid: -1,
   gid: -1,
   mtime: { seconds: 5, nanoseconds: 7 },
 });
+
+test("a file has its content, mode and time", () => {
+  const mtime = { seconds: -5, nanoseconds: 999_999_999 };
+  writer.push({ ...newFile("a", "hello"), mode: 0o4711, mtime });
+  expect(writer.flush()).toEqual({ done: 1, error: undefined });
+  expect(lstatIfExists({ dirFd, path: "a" })).toMatchObject({ mode: 0o104711, mtime, atime: mtime, sizeBytes: 5 });
+  expect(readFileSync(join(directory, "a"), "utf8")).toBe("hello");
+});
+
+test.each([0o000, 0o022, 0o077, 0o777])(
+  "owner and mode do not depend on the umask %o or the directory's group",
+  (umask) => {
+    const previous = process.umask(umask);
+    onTestFinished(() => void process.umask(previous));
+    const isRoot = process.geteuid?.() === 0;
+    if (isRoot) chownSync(directory, 0, 1234);
+    chmodSync(directory, 0o2755);
+    const modes = [0, 0o400, 0o444, 0o600, 0o640, 0o644, 0o755, 0o775, 0o777, 0o4755, 0o2755, 0o1644, 0o7777];
+    const ids = [process.geteuid?.() ?? 0, ...(isRoot ? [1234, 2 ** 32 - 2] : [])];
+    for (const mode of modes)
+      for (const id of ids) writer.push({ ...newFile(`${mode}-${id}`), mode, uid: id, gid: id });
+    expect(writer.flush().error).toBeUndefined();
+    for (const mode of modes)
+      for (const id of ids)
+        expect(lstatIfExists({ dirFd, path: `${mode}-${id}` }), `${mode.toString(8)} of ${id}`).toMatchObject({
+          mode: 0o100000 | mode,
+          uid: id,
+          gid: id,
+        });
+  },
+);
 
 test("files are made in order, with bytes as they were when pushed", () => {
   const names = Array.from({ length: 2000 }, (_, index) => `file-${index}`);
@@ -63,11 +106,56 @@ test("a file that cannot be made stalls the queue until it can", () => {
   expect(readdirSync(directory).sort()).toEqual(["a", "b", "c", "d"]);
 });
 
-test("nothing is replaced", () => {
+test("nothing is replaced, and no link followed", () => {
   writeFileSync(join(directory, "a"), "kept");
-  writer.push(newFile("a", "new"));
-  expect(writer.flush().error?.code).toBe("EEXIST");
+  symlinkSync("nowhere", join(directory, "link"));
+  for (const name of ["a", "link"]) {
+    const other = new FileWriter();
+    onTestFinished(() => other.close());
+    other.push(newFile(name, "new"));
+    expect(other.flush().error?.code).toBe("EEXIST");
+  }
   expect(readFileSync(join(directory, "a"), "utf8")).toBe("kept");
+  expect(readlinkSync(join(directory, "link"))).toBe("nowhere");
+  expect(readdirSync(directory).sort()).toEqual(["a", "link"]);
+});
+
+test("a file that cannot be made does not keep those of its batch before it from being made", () => {
+  const names = Array.from({ length: 300 }, (_, index) => `file-${index}`);
+  writeFileSync(join(directory, "file-200"), "");
+  for (const name of names) writer.push(newFile(name));
+  expect(writer.flush()).toMatchObject({ done: 200, error: { code: "EEXIST" } });
+  expect(readdirSync(directory)).toHaveLength(201);
+  rmSync(join(directory, "file-200"));
+  writer.resume();
+  expect(writer.flush()).toEqual({ done: 300, error: undefined });
+  expect(readFileSync(join(directory, "file-200"), "utf8")).toBe("file-200");
+});
+
+test("files of all sizes lie in one batch or in several", () => {
+  const sizes = [0, 1, 255, 256 << 10, (256 << 10) - 20, 0, 1 << 20, 5, 200 << 10, 200 << 10];
+  for (const [index, size] of sizes.entries()) writer.push(newFile(`f${index}`, Buffer.alloc(size, index + 1)));
+  expect(writer.flush()).toEqual({ done: sizes.length, error: undefined });
+  for (const [index, size] of sizes.entries())
+    expect(readFileSync(join(directory, `f${index}`)).equals(Buffer.alloc(size, index + 1)), `f${index}`).toBe(true);
+});
+
+test("what is no name or no number is a TypeError, and nothing is made of it", () => {
+  const wrong = [
+    { ...newFile("a\0b") },
+    { ...newFile("a"), mode: 0o10000 },
+    { ...newFile("a"), uid: 2 ** 32 },
+    { ...newFile("a"), gid: -2 },
+    { ...newFile("a"), mtime: { seconds: Number.NaN, nanoseconds: 0 } },
+    { ...newFile("a"), mtime: { seconds: 0, nanoseconds: 1e9 } },
+    { ...newFile("a"), dirFd: 2 ** 31 },
+  ];
+  for (const file of wrong) {
+    writer.push(file);
+    expect(() => writer.flush()).toThrow(TypeError);
+  }
+  expect(writer.flush()).toEqual({ done: 0, error: undefined });
+  expect(readdirSync(directory)).toEqual([]);
 });
 
 test("a closed writer takes nothing, and closing twice is harmless", () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
@@ -7,7 +7,6 @@ import {
   chmodat,
   closeFd,
   copyFileRange,
-  createFileAt,
   directoryEntryTypes,
   fgetxattr,
   flistxattr,
@@ -51,20 +50,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-const owner = { uid: -1, gid: -1 };
 const mtime = { seconds: -5, nanoseconds: 999_999_999 };
-
-test("createFileAt writes content, mode and time at once", () => {
-  expect(createFileAt({ dirFd, path: "a", bytes: Buffer.from("hello"), mode: 0o4711, ...owner, mtime })).toBe(true);
-  expect(readFileSync(join(directory, "a"), "utf8")).toBe("hello");
-  expect(lstatIfExists({ dirFd, path: "a" })).toMatchObject({ mode: 0o104711, mtime, sizeBytes: 5 });
-});
-
-test("createFileAt replaces and follows nothing", () => {
-  symlinkSync("/nowhere", join(directory, "link"));
-  expect(createFileAt({ dirFd, path: "link", bytes: Buffer.from("x"), mode: 0o600, ...owner, mtime })).toBe(false);
-  expect(readlinkat({ dirFd, path: "link" }).toString()).toBe("/nowhere");
-});
 
 test("names are bytes", () => {
   const name = Buffer.from([0x66, 0xff, 0xfe]);

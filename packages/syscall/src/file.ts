@@ -258,22 +258,3 @@ export function readDirectory(fd: number): DirectoryEntry[] {
   }
   return entries;
 }
-
-/**
- * Makes a new regular file with content, owner, permission bits and modification time (access time alike) in one call.
- * Never replaces nor follows anything; if a step fails there is no file.
- *
- * @param options.path - a single name below `dirFd`.
- * @param options.uid - -1 for the caller's own.
- * @param options.gid - -1 for the caller's own.
- * @returns false if something of that name exists.
- * @throws SyscallError named after its first step, openat.
- */
-export function createFileAt(
-  options: Place & { bytes: Uint8Array; mode: number; uid: number; gid: number; mtime: Timestamp },
-): boolean {
-  const { dirFd, path, bytes, mode, uid, gid, mtime } = options;
-  const result = calls().createFileAt(dirFd, path, bytes, mode, uid, gid, mtime.seconds, mtime.nanoseconds);
-  if (result === -17) return false;
-  return result < 0 ? fail("openat", result, path) : true;
-}

@@ -24,6 +24,15 @@ static inline void cleanup_memory(void *pointer) { free(*(void **)pointer); }
 #define CLEANUP_FD __attribute__((cleanup(cleanup_fd)))
 #define CLEANUP_FREE __attribute__((cleanup(cleanup_memory)))
 
+/* A call that a signal may interrupt before it has done anything, made until it has. */
+#define RETRY(call)                             \
+  ({                                            \
+    int64_t retry_result;                       \
+    do retry_result = (int64_t)(call);          \
+    while (retry_result < 0 && errno == EINTR); \
+    retry_result;                               \
+  })
+
 /* The arguments of one call. A wrong type is remembered and thrown once by args_failed(). */
 struct args {
   napi_env env;
@@ -59,7 +68,7 @@ struct export_entry {
   napi_callback function;
 };
 extern const struct export_entry process_exports[], socket_exports[], watch_exports[], terminal_exports[],
-    file_exports[], sync_exports[], attribute_exports[], mount_exports[], bpf_exports[], systemd_exports[],
+    file_exports[], sync_exports[], writer_exports[], attribute_exports[], mount_exports[], bpf_exports[], systemd_exports[],
     netlink_exports[], signal_exports[];
 
 #endif

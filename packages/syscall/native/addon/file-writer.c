@@ -1,62 +1,133 @@
 /* A thread that makes new files while JavaScript reads on in the archive that they come from. One producer, which owns the
- * writer and calls every function here from the same thread; jobs are carried out in order. A job that fails stays at the
- * head of the queue and stalls it, until the producer resumes (which tries it again) or closes. */
-#include "file.h"
+ * writer and calls every function here from the same thread; files are made in the order in which they were pushed, and come
+ * in batches, since a call and a wake-up for each would cost more than the file. A file that cannot be made stays at the head
+ * of the queue and stalls it, until the producer resumes (which tries it again) or closes. */
+#include "addon.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* The producer waits while more than this is queued. */
 #define MAX_QUEUED_BYTES (16u << 20)
+/* What a double says exactly. */
+#define MAX_SAFE_INTEGER 9007199254740991.0
 
-struct job {
-  struct job *next;
+struct new_file {
   int dir_fd;
-  struct new_file file;
-  /* Name with its NUL, then the content. */
-  char data[];
+  const char *name;
+  const uint8_t *bytes;
+  size_t length;
+  mode_t mode;
+  /* -1 for the caller's own. */
+  uid_t uid;
+  gid_t gid;
+  struct timespec time;
+};
+
+/* Followed by the names and contents that its files point to. */
+struct batch {
+  struct batch *next;
+  size_t length;
+  size_t done, count;
+  struct new_file files[];
 };
 
 struct writer {
   pthread_t thread;
   pthread_mutex_t mutex;
   pthread_cond_t worker_wakes, producer_wakes;
-  struct job *head, *tail;
+  struct batch *head, *tail;
   size_t queued_bytes;
   int64_t done;
   int error;
   bool is_worker_asleep, is_producer_asleep, is_closing, is_closed;
 };
 
+static int write_all(int fd, const uint8_t *bytes, size_t length) {
+  while (length > 0) {
+    int64_t written = RETRY(write(fd, bytes, length));
+    if (written < 0) return -1;
+    bytes += written;
+    length -= (size_t)written;
+  }
+  return 0;
+}
+
+/* Whether a new file may have its permission bits from the start, while its owner is the caller and its content on the way:
+ * nobody gets a descriptor that the finished file would not give. So its group, which may be another's until it is set, can do
+ * no more than everybody; and nobody else can have written to what becomes set-user-ID. */
+static bool is_harmless_mode(mode_t mode) {
+  return (mode & 07000) == 0 && ((mode >> 3) & 07 & ~mode) == 0;
+}
+
+/* Whether a new file has its owner and mode without their being set: most files of an archive that root unpacks do. An id that
+ * the user namespace does not have looks like another one, but not like the caller's. */
+static bool has_owner_and_mode(int fd, const struct new_file *file) {
+  struct stat stat;
+  return (file->uid == (uid_t)-1 || file->uid == geteuid()) && (file->gid == (gid_t)-1 || file->gid == getegid()) &&
+         syscall(SYS_fstat, fd, &stat) == 0 && (stat.st_mode & 07777) == file->mode &&
+         (file->uid == (uid_t)-1 || stat.st_uid == file->uid) && (file->gid == (gid_t)-1 || stat.st_gid == file->gid);
+}
+
+static int set_owner_and_mode(int fd, const struct new_file *file) {
+  if (has_owner_and_mode(fd, file)) return 0;
+  bool has_owner = file->uid != (uid_t)-1 || file->gid != (gid_t)-1;
+  /* Owner before mode: a change of owner clears set-user-ID. */
+  if (has_owner && fchown(fd, file->uid, file->gid) < 0) return -1;
+  return fchmod(fd, file->mode);
+}
+
+/* Makes a file that must not exist, with content, owner, mode and times; 0 or -errno, and then there is no file. */
+static int create_file(const struct new_file *file) {
+  mode_t mode = is_harmless_mode(file->mode) ? file->mode : 0600;
+  int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  CLEANUP_FD int fd = (int)RETRY(openat(file->dir_fd, file->name, flags, mode));
+  if (fd < 0) return -errno;
+  struct timespec times[2] = {file->time, file->time};
+  /* Times last: writing changes them. */
+  if (write_all(fd, file->bytes, file->length) == 0 && set_owner_and_mode(fd, file) == 0 && futimens(fd, times) == 0)
+    return 0;
+  int error = errno;
+  unlinkat(file->dir_fd, file->name, 0);
+  return -error;
+}
+
+/* Makes the files of a batch that are not made yet; 0 or -errno of the one at `done`. */
+static int create_files(struct batch *batch) {
+  for (; batch->done < batch->count; batch->done++) {
+    int result = create_file(&batch->files[batch->done]);
+    if (result < 0) return result;
+  }
+  return 0;
+}
+
 static void *work(void *argument) {
   struct writer *writer = argument;
   pthread_mutex_lock(&writer->mutex);
   while (!writer->is_closing) {
-    struct job *job = writer->head;
-    if (job == NULL || writer->error != 0) {
+    struct batch *batch = writer->head;
+    if (batch == NULL || writer->error != 0) {
       writer->is_worker_asleep = true;
       pthread_cond_wait(&writer->worker_wakes, &writer->mutex);
       writer->is_worker_asleep = false;
       continue;
     }
     pthread_mutex_unlock(&writer->mutex);
-    int result = create_file(job->dir_fd, job->data, &job->file);
+    size_t done_before = batch->done;
+    int result = create_files(batch);
     pthread_mutex_lock(&writer->mutex);
-    if (result < 0) {
-      writer->error = -result;
-    } else {
-      writer->head = job->next;
+    writer->done += (int64_t)(batch->done - done_before);
+    writer->error = -result;
+    if (result == 0) {
+      writer->head = batch->next;
       if (writer->head == NULL) writer->tail = NULL;
-      writer->queued_bytes -= job->file.length;
-      writer->done++;
+      writer->queued_bytes -= batch->length;
+      free(batch);
     }
     if (writer->is_producer_asleep && (writer->head == NULL || writer->error != 0 || writer->queued_bytes < MAX_QUEUED_BYTES / 2))
       pthread_cond_signal(&writer->producer_wakes);
-    if (result >= 0) {
-      pthread_mutex_unlock(&writer->mutex);
-      free(job);
-      pthread_mutex_lock(&writer->mutex);
-    }
   }
   pthread_mutex_unlock(&writer->mutex);
   return NULL;
@@ -76,9 +147,9 @@ static void close_writer(struct writer *writer) {
   pthread_mutex_unlock(&writer->mutex);
   pthread_join(writer->thread, NULL);
   while (writer->head != NULL) {
-    struct job *job = writer->head;
-    writer->head = job->next;
-    free(job);
+    struct batch *batch = writer->head;
+    writer->head = batch->next;
+    free(batch);
   }
   writer->tail = NULL;
   writer->is_closed = true;
@@ -107,7 +178,7 @@ static struct writer *arg_writer(struct args *args, size_t index) {
 }
 
 /* openFileWriter() -> writer or -errno */
-napi_value file_open_writer(napi_env env, napi_callback_info info) {
+static napi_value open_writer(napi_env env, napi_callback_info info) {
   (void)info;
   struct writer *writer = calloc(1, sizeof *writer);
   if (writer == NULL) return number_value(env, -ENOMEM);
@@ -125,42 +196,74 @@ napi_value file_open_writer(napi_env env, napi_callback_info info) {
   return number_value(env, -ENOMEM);
 }
 
-/* pushFile(writer, dirFd, name, bytes, mode, uid, gid, seconds, nanoseconds) -> 0, or 1 while the queue is stalled (the
- * job is queued all the same), or -errno. The bytes are copied, the descriptor is not: it stays open until a flush. */
-napi_value file_push(napi_env env, napi_callback_info info) {
+/* What src/file-writer.ts puts down of each file, in this order. */
+enum { DIR_FD, MODE, UID, GID, SECONDS, NANOSECONDS, NAME_LENGTH, CONTENT_LENGTH, FIELDS };
+
+static bool is_within(double value, double minimum, double maximum) { return value >= minimum && value <= maximum; }
+
+/* Reads one file of a batch, whose name with its NUL and content stand at `data`. */
+static bool read_file(const double fields[FIELDS], const char *data, size_t available, struct new_file *file) {
+  if (!is_within(fields[DIR_FD], INT32_MIN, INT32_MAX) || !is_within(fields[MODE], 0, 07777) ||
+      !is_within(fields[UID], -1, UINT32_MAX) || !is_within(fields[GID], -1, UINT32_MAX) ||
+      !is_within(fields[SECONDS], -MAX_SAFE_INTEGER, MAX_SAFE_INTEGER) || !is_within(fields[NANOSECONDS], 0, 999999999) ||
+      !is_within(fields[NAME_LENGTH], 0, (double)available - 1) ||
+      !is_within(fields[CONTENT_LENGTH], 0, (double)available - 1 - fields[NAME_LENGTH]))
+    return false;
+  size_t name_length = (size_t)fields[NAME_LENGTH];
+  *file = (struct new_file){
+      .dir_fd = (int)fields[DIR_FD],
+      .name = data,
+      .bytes = (const uint8_t *)data + name_length + 1,
+      .length = (size_t)fields[CONTENT_LENGTH],
+      .mode = (mode_t)fields[MODE],
+      .uid = (uid_t)(int64_t)fields[UID],
+      .gid = (gid_t)(int64_t)fields[GID],
+      .time = {.tv_sec = (int64_t)fields[SECONDS], .tv_nsec = (long)fields[NANOSECONDS]},
+  };
+  return memchr(data, '\0', name_length + 1) == data + name_length;
+}
+
+/* pushFiles(writer, fields, data) -> 0, or 1 while the queue is stalled (the files are queued all the same), or -errno.
+ * `fields` are the bytes of FIELDS doubles for each file; `data` is of each its name, a NUL and its content. Both are copied, the
+ * descriptors are not: they stay open until a flush. */
+static napi_value push_files(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   struct writer *writer = arg_writer(&args, 0);
-  int dir_fd = arg_int(&args, 1);
-  CLEANUP_FREE char *name = arg_text(&args, 2);
-  struct new_file file;
-  arg_new_file(&args, 3, &file);
-  if (name == NULL) args.failed = true;
+  size_t fields_length, length;
+  const uint8_t *fields = arg_bytes(&args, 1, &fields_length);
+  const uint8_t *data = arg_bytes(&args, 2, &length);
+  double numbers[FIELDS];
+  size_t count = fields_length / sizeof numbers;
   if (args_failed(&args)) return NULL;
   if (writer->is_closed) return number_value(env, -EBADF);
-  size_t name_size = strlen(name) + 1;
-  struct job *job = malloc(sizeof *job + name_size + file.length);
-  if (job == NULL) return number_value(env, -ENOMEM);
-  job->next = NULL;
-  job->dir_fd = dir_fd;
-  job->file = file;
-  memcpy(job->data, name, name_size);
-  if (file.length > 0) memcpy(job->data + name_size, file.bytes, file.length);
-  job->file.bytes = (uint8_t *)job->data + name_size;
+  CLEANUP_FREE struct batch *batch = malloc(sizeof *batch + count * sizeof *batch->files + length);
+  if (batch == NULL) return number_value(env, -ENOMEM);
+  char *copy = (char *)(batch->files + count);
+  if (length > 0) memcpy(copy, data, length);
+  *batch = (struct batch){.length = length, .count = count};
+  for (size_t at = 0, i = 0; i < count; i++) {
+    struct new_file *file = &batch->files[i];
+    memcpy(numbers, fields + i * sizeof numbers, sizeof numbers);
+    if (!read_file(numbers, copy + at, length - at, file)) args.failed = true;
+    if (args_failed(&args)) return NULL;
+    at = (size_t)(file->bytes + file->length - (const uint8_t *)copy);
+  }
 
   pthread_mutex_lock(&writer->mutex);
   while (writer->queued_bytes > MAX_QUEUED_BYTES && writer->error == 0) wait_for_worker(writer);
-  if (writer->tail == NULL) writer->head = job;
-  else writer->tail->next = job;
-  writer->tail = job;
-  writer->queued_bytes += file.length;
+  if (writer->tail == NULL) writer->head = batch;
+  else writer->tail->next = batch;
+  writer->tail = batch;
+  batch = NULL;
+  writer->queued_bytes += length;
   int error = writer->error;
   if (writer->is_worker_asleep && error == 0) pthread_cond_signal(&writer->worker_wakes);
   pthread_mutex_unlock(&writer->mutex);
   return number_value(env, error == 0 ? 0 : 1);
 }
 
-/* flushFiles(writer) -> [0 or -errno of the job at the head, jobs done since the writer was opened] */
-napi_value file_flush(napi_env env, napi_callback_info info) {
+/* flushFiles(writer) -> [0 or -errno of the file at the head, files made since the writer was opened] */
+static napi_value flush_files(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   struct writer *writer = arg_writer(&args, 0);
   if (args_failed(&args)) return NULL;
@@ -171,8 +274,8 @@ napi_value file_flush(napi_env env, napi_callback_info info) {
   return array_value(env, numbers, 2);
 }
 
-/* resumeFiles(writer): tries the job at the head again */
-napi_value file_resume(napi_env env, napi_callback_info info) {
+/* resumeFiles(writer): tries the file at the head again */
+static napi_value resume_files(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   struct writer *writer = arg_writer(&args, 0);
   if (args_failed(&args)) return NULL;
@@ -183,11 +286,20 @@ napi_value file_resume(napi_env env, napi_callback_info info) {
   return number_value(env, 0);
 }
 
-/* closeFileWriter(writer): ends the thread after the job it is at; what is queued behind is dropped */
-napi_value file_close_writer(napi_env env, napi_callback_info info) {
+/* closeFileWriter(writer): ends the thread after the batch it is at; what is queued behind is dropped */
+static napi_value close_file_writer(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   struct writer *writer = arg_writer(&args, 0);
   if (args_failed(&args)) return NULL;
   close_writer(writer);
   return number_value(env, 0);
 }
+
+const struct export_entry writer_exports[] = {
+    {"openFileWriter", open_writer},
+    {"pushFiles", push_files},
+    {"flushFiles", flush_files},
+    {"resumeFiles", resume_files},
+    {"closeFileWriter", close_file_writer},
+    {0},
+};

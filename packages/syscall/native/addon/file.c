@@ -1,7 +1,6 @@
-/* Calls on files by directory descriptor: the *at family that Node lacks, and two inseparable
- * sequences that unpacking makes tens of thousands of times (createFileAt, readDirectory). Names are bytes:
- * a string is passed on as UTF-8, a Buffer as it is. */
-#include "file.h"
+/* Calls on files by directory descriptor: the *at family that Node lacks. Names are bytes: a string is passed on as UTF-8, a
+ * Buffer as it is. */
+#include "addon.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,14 +16,6 @@
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
 #endif
-/* Opens again after EINTR: an interrupted open has opened nothing. */
-#define RETRY(call)                               \
-  ({                                              \
-    int64_t retry_result;                         \
-    do retry_result = (int64_t)(call);            \
-    while (retry_result < 0 && errno == EINTR);   \
-    retry_result;                                 \
-  })
 
 /* openat2(dirFd, path, flags, mode, resolve) -> fd */
 static napi_value file_openat2(napi_env env, napi_callback_info info) {
@@ -289,51 +280,6 @@ static napi_value file_read_directory(napi_env env, napi_callback_info info) {
   return buffer;
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t length) {
-  while (length > 0) {
-    int64_t written = RETRY(write(fd, bytes, length));
-    if (written < 0) return -1;
-    bytes += written;
-    length -= (size_t)written;
-  }
-  return 0;
-}
-
-void arg_new_file(struct args *args, size_t index, struct new_file *file) {
-  file->bytes = arg_bytes(args, index, &file->length);
-  file->mode = (mode_t)arg_int(args, index + 1);
-  file->uid = (uid_t)arg_int64(args, index + 2);
-  file->gid = (gid_t)arg_int64(args, index + 3);
-  file->time.tv_sec = arg_int64(args, index + 4);
-  file->time.tv_nsec = arg_int(args, index + 5);
-}
-
-int create_file(int dir_fd, const char *name, const struct new_file *file) {
-  CLEANUP_FD int fd = (int)RETRY(openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (fd < 0) return -errno;
-  struct timespec times[2] = {file->time, file->time};
-  bool has_owner = file->uid != (uid_t)-1 || file->gid != (gid_t)-1;
-  /* Owner before mode: a change of owner clears set-user-ID. Times last: writing changes them. */
-  if (write_all(fd, file->bytes, file->length) == 0 && (!has_owner || fchown(fd, file->uid, file->gid) == 0) &&
-      fchmod(fd, file->mode) == 0 && futimens(fd, times) == 0)
-    return 0;
-  int error = errno;
-  unlinkat(dir_fd, name, 0);
-  return -error;
-}
-
-/* createFileAt(dirFd, name, bytes, mode, uid, gid, seconds, nanoseconds) */
-static napi_value file_create_file_at(napi_env env, napi_callback_info info) {
-  struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *name = arg_text(&args, 1);
-  struct new_file file;
-  arg_new_file(&args, 2, &file);
-  if (name == NULL) args.failed = true;
-  if (args_failed(&args)) return NULL;
-  return number_value(env, create_file(dir_fd, name, &file));
-}
-
 const struct export_entry file_exports[] = {
     {"openat2", file_openat2},
     {"openat", file_openat},
@@ -355,11 +301,5 @@ const struct export_entry file_exports[] = {
     {"lseek", file_lseek},
     {"closeFile", file_close},
     {"readDirectory", file_read_directory},
-    {"createFileAt", file_create_file_at},
-    {"openFileWriter", file_open_writer},
-    {"pushFile", file_push},
-    {"flushFiles", file_flush},
-    {"resumeFiles", file_resume},
-    {"closeFileWriter", file_close_writer},
     {0},
 };

@@ -149,6 +149,7 @@ NAPI_MODULE_INIT() {
   add_exports(env, exports, terminal_exports);
   add_exports(env, exports, file_exports);
   add_exports(env, exports, sync_exports);
+  add_exports(env, exports, writer_exports);
   add_exports(env, exports, attribute_exports);
   add_exports(env, exports, mount_exports);
   add_exports(env, exports, bpf_exports);

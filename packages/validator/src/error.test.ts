@@ -19,14 +19,23 @@ describe("toRunletError", () => {
     expect(error).toMatchObject({
       code: "ERR_RUNLET_CONFIG_INVALID",
       pointer: "/ociVersion",
-      message: "version 4.0.0 of the specification is not compatible with 1.3.0 (and 1 more error)",
+      message:
+        "version 4.0.0 of the specification is not compatible with 1.3.0 (and 1 more error: `runlet validate` shows all)",
       details: { issues, line: 1, column: 16 },
     });
     expect(issues).toHaveLength(3);
     expect(formatError(error)).toBe(
-      "config.json /ociVersion: version 4.0.0 of the specification is not compatible with 1.3.0 (and 1 more error)\n" +
+      "config.json /ociVersion: version 4.0.0 of the specification is not compatible with 1.3.0 (and 1 more error: `runlet validate` shows all)\n" +
         "  hint: any version 1.x is",
     );
+  });
+
+  it("points at a misspelt name where the right one is missing, and only there", () => {
+    const hintOf = (text: string) => toRunletError(validateConfig(text).issues)?.hint;
+    expect(hintOf(minimal.replace('"process"', '"proces"'))).toBe('"/proces" is there: did you mean "process"?');
+    expect(hintOf(minimal.replace('"args"', '"arg"'))).toBe('"/process/arg" is there: did you mean "args"?');
+    expect(hintOf(minimal.replace('"args"', '"envv": [], "other"'))).toBe('put it first in "args"');
+    expect(hintOf(minimal.replace('"process"', '"hostnam": "x", "processes"'))).not.toContain("hostnam");
   });
 
   it("says of a text that is not JSON where it ends to be", () => {

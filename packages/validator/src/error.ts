@@ -1,4 +1,4 @@
-import { RunletError } from "@runlet/errors";
+import { quote, RunletError } from "@runlet/errors";
 import type { Issue } from "./issue.ts";
 
 /**
@@ -26,12 +26,28 @@ export function toRunletError(issues: readonly Issue[], fileName = "config.json"
   if (first === undefined) return undefined;
   const isSyntax = first.rule === "json.syntax" || first.rule === "json.encoding" || first.rule === "json.size";
   const more = errors.length - 1;
-  const rest = more === 0 ? "" : ` (and ${more} more ${more === 1 ? "error" : "errors"})`;
-  const options = { hint: first.hint, details: { issues, line: first.line, column: first.column } };
+  const where = fileName === "config.json" ? ": `runlet validate` shows all" : "";
+  const rest = more === 0 ? "" : ` (and ${more} more ${more === 1 ? "error" : "errors"}${where})`;
+  const options = {
+    hint: misspelling(first, issues) ?? first.hint,
+    details: { issues, line: first.line, column: first.column },
+  };
   if (isSyntax) {
     const message = `${fileName} is not valid JSON: line ${first.line}, column ${first.column}: ${first.message}`;
     return new RunletError("ERR_RUNLET_CONFIG_SYNTAX", message, options);
   }
   const message = `${first.message}${rest}`;
   return new RunletError("ERR_RUNLET_CONFIG_INVALID", message, { ...options, pointer: first.pointer });
+}
+
+/** Whether what an error misses is there under a name that is nearly right. */
+function misspelling({ pointer, message, hint = "" }: Issue, issues: readonly Issue[]): string | undefined {
+  for (const unknown of issues) {
+    const meant =
+      unknown.rule === "fields.unknown" ? /^did you mean (".*")\?$/.exec(unknown.hint ?? "")?.[1] : undefined;
+    const isBeside = unknown.pointer.slice(0, unknown.pointer.lastIndexOf("/")) === pointer;
+    if (meant !== undefined && isBeside && `${message} ${hint}`.includes(meant))
+      return `${quote(unknown.pointer)} is there: did you mean ${meant}?`;
+  }
+  return undefined;
 }

@@ -64,6 +64,8 @@ const [command, ...args] = process.argv.slice(2);
 switch (command) {
   case "start":
     prepare();
+    // A terminal interrupts all that runs on it; what becomes of that is the command's affair.
+    process.on("SIGINT", () => {});
     if (args.length > 0)
       process.exit(
         run(process.execPath, [join(root, "packages/cli/dist/bin/runlet.js"), ...args], {

@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { quote, RunletError } from "@runlet/errors";
 import { removeTree } from "@runlet/rootfs";
 import { atFlags, tryLock } from "@runlet/syscall";
+import { lockPath } from "../store/file-lock.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { hasCode, storeError } from "../store/store-error.ts";
 import { currentBootId, readRecord } from "./instance-record.ts";
@@ -12,6 +13,7 @@ const directoryName = "instances";
 const storeRecordName = "store.json";
 const leasePrefix = "instance-";
 const longestName = 80;
+const lockTimeoutMs = 30_000;
 
 /** A directory for an instance that is being made: nobody takes it for a leftover as long as it is locked. */
 export interface NewInstance {
@@ -35,24 +37,33 @@ export function nameInstance(containerId: string): string {
   return `${containerId.replace(/[^A-Za-z0-9_.-]/g, "_").slice(0, longestName)}.${random}`;
 }
 
-/** Makes and locks the directory of a new instance. @throws RunletError `ERR_RUNLET_STORE` */
-export function makeInstance(store: ImageStore, name: string): NewInstance {
+/**
+ * Makes and locks the directory of a new instance.
+ *
+ * @throws RunletError `ERR_RUNLET_STORE`; `ERR_RUNLET_ABORTED` by the signal.
+ */
+export async function makeInstance(store: ImageStore, name: string, signal?: AbortSignal): Promise<NewInstance> {
   const bundleHostPath = join(store.hostPath, directoryName, name);
-  let fd: number;
-  try {
-    mkdirSync(dirname(bundleHostPath), { recursive: true, mode: 0o700 });
-    mkdirSync(bundleHostPath, { mode: 0o700 });
-    fd = openSync(bundleHostPath, constants.O_RDONLY | constants.O_DIRECTORY);
-  } catch (error) {
-    throw storeError(`make the instance ${quote(name)}`, error);
-  }
-  tryLock(fd);
+  const open = () => {
+    try {
+      mkdirSync(bundleHostPath, { recursive: true, mode: 0o700 });
+      return openInstanceDirectory(bundleHostPath);
+    } catch (error) {
+      throw storeError(`make the instance ${quote(name)}`, error);
+    }
+  };
+  // Whoever looks for leftovers may have come first, and removes what is empty.
+  const fd = await lockPath(bundleHostPath, open, { subject: `the instance ${quote(name)}`, signal });
   let isLocked = true;
   const unlock = () => {
     if (isLocked) closeSync(fd);
     isLocked = false;
   };
   return { name, bundleHostPath, unlock };
+}
+
+function openInstanceDirectory(bundleHostPath: string): number {
+  return openSync(bundleHostPath, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
 }
 
 /** The store that an instance is of; undefined for a directory that is none, there or gone. */
@@ -71,16 +82,38 @@ export function storePathOf(bundleHostPath: string): string {
   });
 }
 
-/** Removes an instance and its lease; none is no error. @throws RunletError `ERR_RUNLET_USAGE`, `ERR_RUNLET_STORE` */
+/**
+ * Removes an instance and its lease; none is no error. Waits for somebody who removes it too.
+ *
+ * @throws RunletError `ERR_RUNLET_USAGE`, `ERR_RUNLET_STORE`; `ERR_RUNLET_LOCKED` as long as it is being made.
+ */
 export async function removeInstance(store: ImageStore, bundleHostPath: string): Promise<void> {
   if (storePathOf(bundleHostPath) !== store.hostPath)
     throw new RunletError("ERR_RUNLET_USAGE", `${quote(bundleHostPath)} is of another store than ${quote(store.name)}`);
+  const name = basename(bundleHostPath);
+  let fd: number | undefined;
+  try {
+    const open = () => openInstanceDirectory(bundleHostPath);
+    fd = await lockPath(bundleHostPath, open, { subject: `the instance ${quote(name)}`, timeoutMs: lockTimeoutMs });
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw storeError(`remove the instance ${quote(name)}`, error);
+  }
+  try {
+    await removeLocked(store, bundleHostPath);
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** The lease goes first: whoever waits for the lock may make one of the same name. */
+async function removeLocked(store: ImageStore, bundleHostPath: string): Promise<void> {
+  const name = basename(bundleHostPath);
+  await store.release(leaseOf(name));
   try {
     removeTree({ dirFd: atFlags.AT_FDCWD, path: bundleHostPath });
   } catch (error) {
-    throw storeError(`remove the instance ${quote(basename(bundleHostPath))}`, error);
+    throw storeError(`remove the instance ${quote(name)}`, error);
   }
-  await store.release(leaseOf(basename(bundleHostPath)));
 }
 
 /**
@@ -95,11 +128,9 @@ export async function removeOrphanedInstances(store: ImageStore): Promise<string
   const removed: string[] = [];
   for (const name of instanceNames(store)) {
     const bundleHostPath = join(store.hostPath, directoryName, name);
-    if (!isOrphaned(bundleHostPath)) continue;
-    await removeInstance(store, bundleHostPath);
-    removed.push(name);
+    if (await removeIfOrphaned(store, bundleHostPath)) removed.push(name);
   }
-  // Whoever makes an instance holds the store until it has both a lease and a directory.
+  // Whoever makes an instance makes the directory before the lease, and who removes one, removes it after.
   const leases = await store.leases();
   const existing = new Set(instanceNames(store));
   for (const { id } of leases)
@@ -116,20 +147,26 @@ function instanceNames(store: ImageStore): string[] {
   }
 }
 
-function isOrphaned(bundleHostPath: string): boolean {
+/** @returns false for an instance that is in use, or that somebody is working on. */
+async function removeIfOrphaned(store: ImageStore, bundleHostPath: string): Promise<boolean> {
   let fd: number;
   try {
-    fd = openSync(bundleHostPath, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    fd = openInstanceDirectory(bundleHostPath);
   } catch {
     return false;
   }
   try {
-    if (!tryLock(fd)) return false;
-    if (!existsSync(join(bundleHostPath, "config.json"))) return true;
-    const record = readRecord(bundleHostPath);
-    if (record === undefined || existsSync(record.stateHostPath)) return record === undefined;
-    return record.isEphemeral || record.bootId === currentBootId();
+    if (!tryLock(fd) || !isOrphaned(bundleHostPath)) return false;
+    await removeLocked(store, bundleHostPath);
+    return true;
   } finally {
     closeSync(fd);
   }
+}
+
+function isOrphaned(bundleHostPath: string): boolean {
+  if (!existsSync(join(bundleHostPath, "config.json"))) return true;
+  const record = readRecord(bundleHostPath);
+  if (record === undefined || existsSync(record.stateHostPath)) return record === undefined;
+  return record.isEphemeral || record.bootId === currentBootId();
 }

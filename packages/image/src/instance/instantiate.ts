@@ -57,9 +57,9 @@ export async function instantiate(options: InstantiateOptions): Promise<MadeInst
   const { store, image, containerId, signal, onProgress } = options;
   using _hold = await store.hold();
   const name = nameInstance(containerId);
-  await store.lease({ id: leaseOf(name), layers: chainIdsOf(image), blobs: [image.descriptor.digest] });
-  const { bundleHostPath, unlock } = makeInstance(store, name);
+  const { bundleHostPath, unlock } = await makeInstance(store, name, signal);
   try {
+    await store.lease({ id: leaseOf(name), layers: chainIdsOf(image), blobs: [image.descriptor.digest] });
     const layers = options.storage === "copy" ? [] : await store.unpack(image, { signal, onProgress });
     const layerHostPaths = layers.map(({ hostPath }) => hostPath);
     const snapshot = await createSnapshot({

@@ -1,0 +1,82 @@
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { tryLock } from "@runlet/syscall";
+import { expect, test } from "vitest";
+import { temporaryDirectory } from "../../test/temporary.ts";
+import { ImageStore } from "../store/image-store.ts";
+import { leaseOf, makeInstance, removeInstance, removeOrphanedInstances } from "./instance-directory.ts";
+
+async function makeStore(): Promise<{ store: ImageStore; instances: string }> {
+  const store = await ImageStore.open({ hostPath: join(temporaryDirectory(), "store") });
+  const instances = join(store.hostPath, "instances");
+  mkdirSync(instances);
+  return { store, instances };
+}
+
+/** Locks a directory as another process would. */
+function lockDirectory(hostPath: string): { unlock: () => void } {
+  const fd = openSync(hostPath, constants.O_RDONLY | constants.O_DIRECTORY);
+  expect(tryLock(fd)).toBe(true);
+  return { unlock: () => closeSync(fd) };
+}
+
+test("an instance that is being made is no leftover, and one that nobody works on is", async () => {
+  const { store, instances } = await makeStore();
+  const made = await makeInstance(store, "made");
+  await store.lease({ id: leaseOf("made"), layers: [], blobs: [] });
+  mkdirSync(join(instances, "left"));
+  await store.lease({ id: leaseOf("left"), layers: [], blobs: [] });
+  await store.lease({ id: leaseOf("gone"), layers: [], blobs: [] });
+  await store.lease({ id: "other", layers: [], blobs: [] });
+  expect(await removeOrphanedInstances(store)).toEqual(["left"]);
+  expect(readdirSync(instances)).toEqual(["made"]);
+  expect((await store.leases()).map(({ id }) => id)).toEqual(["instance-made", "other"]);
+  made.unlock();
+  expect(await removeOrphanedInstances(store)).toEqual(["made"]);
+  expect((await store.leases()).map(({ id }) => id)).toEqual(["other"]);
+});
+
+test("whoever makes an instance while its empty directory is taken away gets another one", async () => {
+  const { store, instances } = await makeStore();
+  const hostPath = join(instances, "name");
+  mkdirSync(hostPath);
+  const remover = lockDirectory(hostPath);
+  const making = makeInstance(store, "name");
+  // What waits for the lock has opened the directory by then.
+  rmdirSync(hostPath);
+  remover.unlock();
+  const made = await making;
+  expect(readdirSync(instances)).toEqual(["name"]);
+  expect(await removeOrphanedInstances(store)).toEqual([]);
+  made.unlock();
+});
+
+test("whoever waits to make an instance can be stopped", async () => {
+  const { store, instances } = await makeStore();
+  mkdirSync(join(instances, "name"));
+  const { unlock } = lockDirectory(join(instances, "name"));
+  await expect(makeInstance(store, "name", AbortSignal.abort())).rejects.toMatchObject({ code: "ERR_RUNLET_ABORTED" });
+  unlock();
+});
+
+test("two that remove an instance do not meet in its files", async () => {
+  const { store, instances } = await makeStore();
+  const hostPath = join(instances, "name");
+  mkdirSync(join(hostPath, "upper"), { recursive: true });
+  writeFileSync(join(hostPath, "upper/file"), "x");
+  await store.lease({ id: leaseOf("name"), layers: [], blobs: [] });
+  const other = lockDirectory(hostPath);
+  let isRemoved = false;
+  const removing = removeInstance(store, hostPath).then(() => {
+    isRemoved = true;
+  });
+  await store.usage();
+  expect(isRemoved).toBe(false);
+  expect(existsSync(join(hostPath, "upper/file"))).toBe(true);
+  expect(await store.leases()).toHaveLength(1);
+  other.unlock();
+  await removing;
+  expect(readdirSync(instances)).toEqual([]);
+  expect(await store.leases()).toEqual([]);
+  await removeInstance(store, hostPath);
+});

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parseMount, parseUser } from "./bundle-values.ts";
 
@@ -22,7 +23,7 @@ describe("parseMount", () => {
       source: "/srv",
       options: ["rbind"],
     });
-    expect(parseMount("a:/b:ro,nosuid")).toMatchObject({ source: "a", options: ["rbind", "ro", "nosuid"] });
+    expect(parseMount("a:/b:ro,nosuid")).toMatchObject({ source: resolve("a"), options: ["rbind", "ro", "nosuid"] });
     expect(parseMount("/a:/b:bind,ro")).toMatchObject({ options: ["bind", "ro"] });
   });
 

@@ -1,12 +1,14 @@
-import { resolve } from "node:path";
 import type { Progress } from "@runlet/image";
 import type { ImageProvider } from "@runlet/lifecycle";
+import type { SourceOptions } from "./image/source.ts";
 
 /** How a command uses images. */
 export interface ImageSettings {
   /** Directory of the store. */
   readonly store?: string | undefined;
   readonly pull?: "missing" | "always" | "never" | undefined;
+  /** How registries are reached. Default: by the credentials that are stored, and by TLS. */
+  readonly registry?: SourceOptions | undefined;
   /** Says what a user should know. */
   readonly warn?: ((message: string) => void) | undefined;
 }
@@ -37,15 +39,18 @@ export function lazyImages(settings: ImageSettings = {}): ImageProvider {
   };
 }
 
-async function openImages({ store, pull, warn }: ImageSettings): Promise<OpenedImages> {
-  const [{ ImageBundles, ImageStore }, { openTransferDisplay }] = await Promise.all([
+async function openImages({ store, pull, registry, warn }: ImageSettings): Promise<OpenedImages> {
+  const [{ ImageBundles }, { openRegistry }, { openStore }, { openTransferDisplay }] = await Promise.all([
     import("@runlet/image"),
+    import("./image/source.ts"),
+    import("./image/store.ts"),
     import("./image/transfer-display.ts"),
   ]);
   // At a terminal: standard output is the container's.
   const display = await openTransferDisplay({ isQuiet: false, isJson: false, print: () => {} });
   const images = new ImageBundles({
-    ...(store === undefined ? {} : { store: await ImageStore.open({ hostPath: resolve(store) }) }),
+    ...(store === undefined ? {} : { store: await openStore({ store }) }),
+    ...(registry === undefined ? {} : { openSource: (reference) => openRegistry(reference, registry) }),
     pull,
     onNote: warn,
     // What is there already is no news.

@@ -1,8 +1,6 @@
-import { resolve } from "node:path";
 import { quote } from "@runlet/errors";
 import { type BundleConfig, type BundleSource, createBundle, readBundleSource } from "@runlet/rootfs";
-import { parseMount, parseUser } from "../bundle-values.ts";
-import { parseBytes } from "../byte-size.ts";
+import { parseUser, readConfigOptions } from "../bundle-values.ts";
 import type { Invocation, OptionValues } from "../command.ts";
 import { commands } from "../commands.ts";
 import { containerOf, readContainerSource } from "../container-source.ts";
@@ -42,19 +40,11 @@ export async function run(invocation: Invocation<typeof bundleOptions, typeof bu
 }
 
 function configOf(options: OptionValues<typeof bundleOptions>): BundleConfig {
-  const { args, cwd, env, hostname, memory, mount, terminal, user, writable } = options;
+  const { args, user, writable } = options;
   return {
-    env,
-    terminal,
-    mounts: mount.map((text) => {
-      const parsed = parseMount(text);
-      return { ...parsed, source: resolve(parsed.source ?? "") };
-    }),
+    ...readConfigOptions(options),
     ...(args.length === 0 ? {} : { args }),
-    ...(cwd === undefined ? {} : { cwd }),
-    ...(hostname === undefined ? {} : { hostname }),
     ...(user === undefined ? {} : { user: parseUser(user) }),
-    ...(memory === undefined ? {} : { memoryLimitBytes: parseBytes(memory) }),
     ...(writable ? { readonly: false } : {}),
   };
 }

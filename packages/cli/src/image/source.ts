@@ -1,6 +1,6 @@
-import type { FileSource, ImageLocation, ImageSource } from "@runlet/image";
+import type { FileSource, ImageLocation, ImageSource, Reference } from "@runlet/image";
 import type { OptionValues } from "../command.ts";
-import type { registryOptions } from "../options/image.ts";
+import type { sourceOptions } from "../options/image.ts";
 import { registryAccess } from "./registry-access.ts";
 
 /** A source and what it calls the image that was asked for. */
@@ -12,7 +12,7 @@ export interface OpenedSource extends AsyncDisposable {
 }
 
 /** What a source is opened with. */
-type SourceOptions = OptionValues<typeof registryOptions> & { readonly mirror: readonly string[] };
+export type SourceOptions = OptionValues<typeof sourceOptions>;
 
 /**
  * Opens where an image is to come from.
@@ -20,17 +20,22 @@ type SourceOptions = OptionValues<typeof registryOptions> & { readonly mirror: r
  * @param text - as `parseImageLocation` reads it.
  */
 export async function openSource(text: string, options: SourceOptions): Promise<OpenedSource> {
-  const { defaultImageName, openRegistrySource, parseImageLocation } = await import("@runlet/image");
+  const { defaultImageName, parseImageLocation } = await import("@runlet/image");
   const location = parseImageLocation(text);
   if (location.transport === "docker") {
-    const { registry, repository, tag, digest } = location.reference;
-    const access = await registryAccess(options, registry);
-    const source = openRegistrySource({ host: registry, repository, mirrors: options.mirror, ...access });
-    return opened(source, digest ?? tag, defaultImageName(location));
+    const { tag, digest } = location.reference;
+    return opened(await openRegistry(location.reference, options), digest ?? tag, defaultImageName(location));
   }
   const source = await openFile(location);
   const only = source.references.length === 1 ? source.references[0] : undefined;
   return opened(source, location.name, defaultImageName(location, only));
+}
+
+/** Opens the repository of an image in its registry. */
+export async function openRegistry({ registry, repository }: Reference, options: SourceOptions): Promise<ImageSource> {
+  const { openRegistrySource } = await import("@runlet/image");
+  const access = await registryAccess(options, registry);
+  return openRegistrySource({ host: registry, repository, mirrors: options.mirror, ...access });
 }
 
 /** The transport says what the file is; what is both a layout and a docker archive can be read as either. */

@@ -1,4 +1,5 @@
 import type { OptionTable, PositionalTable } from "../command.ts";
+import { configOptions } from "./config.ts";
 import { bundleOption } from "./create.ts";
 
 export const specOptions = {
@@ -24,17 +25,8 @@ export const bundleOptions = {
   },
   sha256: { type: "string", value: "HEX", summary: "digest that the archive must have" },
   args: { type: "strings", value: "ARG", summary: "program or one of its arguments; repeat for each" },
-  env: { type: "strings", short: "e", value: "NAME=VALUE", summary: "set an environment variable; may be repeated" },
-  cwd: { type: "string", value: "DIR", summary: "working directory in the container" },
-  hostname: { type: "string", value: "NAME", summary: "host name of the container" },
+  ...configOptions,
   user: { type: "string", short: "u", value: "UID[:GID]", summary: "user and group in the container, by number" },
-  memory: { type: "string", value: "BYTES", summary: "memory limit; k, m, g or t may follow the number" },
-  mount: {
-    type: "strings",
-    value: "SOURCE:DESTINATION[:OPTIONS]",
-    summary: "bind a directory or file of the host, with options such as ro; may be repeated",
-  },
-  terminal: { type: "boolean", short: "t", summary: "give the process a terminal" },
   writable: { type: "boolean", summary: "let the container write to its root file system" },
 } as const satisfies OptionTable;
 

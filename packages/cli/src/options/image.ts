@@ -1,6 +1,6 @@
 import type { Option, OptionTable, PositionalTable } from "../command.ts";
 
-const store = {
+export const storeOption = {
   store: {
     type: "string",
     value: "DIR",
@@ -54,7 +54,9 @@ export const registryOptions = {
   },
 } as const satisfies OptionTable;
 
-const mirror = {
+/** How an image is fetched. */
+export const sourceOptions = {
+  ...registryOptions,
   mirror: {
     type: "strings",
     value: "[http://]HOST[/PREFIX]",
@@ -63,10 +65,9 @@ const mirror = {
 } as const satisfies OptionTable;
 
 export const pullOptions = {
-  ...store,
+  ...storeOption,
   ...platform,
-  ...registryOptions,
-  ...mirror,
+  ...sourceOptions,
   name: { type: "string", value: "NAME", summary: "name in the store (default: that of the source)" },
   "all-platforms": { type: "boolean", summary: "pull the images for every platform, and unpack none" },
   "no-unpack": { type: "boolean", summary: "leave the layers packed until they are needed" },
@@ -85,7 +86,7 @@ const source = {
 export const pullPositionals = { source } as const satisfies PositionalTable;
 
 export const pushOptions = {
-  ...store,
+  ...storeOption,
   ...platform,
   ...registryOptions,
   "all-platforms": { type: "boolean", summary: "push the images for every platform; they must all be in the store" },
@@ -111,38 +112,38 @@ export const pushPositionals = {
 } as const satisfies PositionalTable;
 
 export const imageListOptions = {
-  ...store,
+  ...storeOption,
   ...json,
   quiet: { type: "boolean", short: "q", summary: "names only" },
 } as const satisfies OptionTable;
 
-export const imageRemoveOptions = { ...store } as const satisfies OptionTable;
+export const imageRemoveOptions = { ...storeOption } as const satisfies OptionTable;
 
 export const imageRemovePositionals = {
   images: { value: "IMAGE", summary: "name of an image of the store", count: "repeated" },
 } as const satisfies PositionalTable;
 
-export const imageTagOptions = { ...store } as const satisfies OptionTable;
+export const imageTagOptions = { ...storeOption } as const satisfies OptionTable;
 
 export const imageTagPositionals = {
   image,
   name: { value: "NAME", summary: "another name for it", count: "required" },
 } as const satisfies PositionalTable;
 
-export const imageInspectOptions = { ...store, ...platform } as const satisfies OptionTable;
+export const imageInspectOptions = { ...storeOption, ...platform } as const satisfies OptionTable;
 
 export const imageInspectPositionals = { image } as const satisfies PositionalTable;
 
-export const imageUsageOptions = { ...store, ...json } as const satisfies OptionTable;
+export const imageUsageOptions = { ...storeOption, ...json } as const satisfies OptionTable;
 
 export const imageCollectOptions = {
-  ...store,
+  ...storeOption,
   ...json,
   "dry-run": { type: "boolean", summary: "say what would be removed, and remove nothing" },
 } as const satisfies OptionTable;
 
 export const imageTreeOptions = {
-  ...store,
+  ...storeOption,
   ...json,
   svg: { type: "string", value: "FILE", summary: "draw into an SVG file; - for standard output", complete: "file" },
 } as const satisfies OptionTable;
@@ -152,7 +153,7 @@ export const imageTreePositionals = {
 } as const satisfies PositionalTable;
 
 export const imageImportOptions = {
-  ...store,
+  ...storeOption,
   name: { type: "string", value: "NAME", summary: "name in the store, where the file holds only one image" },
   "no-unpack": { type: "boolean", summary: "leave the layers packed until they are needed" },
   quiet,
@@ -169,7 +170,7 @@ export const imageImportPositionals = {
 } as const satisfies PositionalTable;
 
 export const imageExportOptions = {
-  ...store,
+  ...storeOption,
   ...platform,
   output: { type: "string", short: "o", value: "FILE", summary: "archive to write", complete: "file" },
   format: {
@@ -185,7 +186,7 @@ export const imageExportPositionals = {
   images: { value: "IMAGE", summary: "name of an image of the store", count: "repeated" },
 } as const satisfies PositionalTable;
 
-export const imageDiffOptions = { ...store, ...platform, ...json } as const satisfies OptionTable;
+export const imageDiffOptions = { ...storeOption, ...platform, ...json } as const satisfies OptionTable;
 
 export const imageDiffPositionals = {
   from: { value: "FROM|container:ID", summary: "an image of the store, or a container of one", count: "required" },

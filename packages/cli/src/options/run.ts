@@ -1,5 +1,7 @@
 import type { OptionTable, PositionalTable } from "../command.ts";
+import { configOptions } from "./config.ts";
 import { createOptions, newContainerId } from "./create.ts";
+import { sourceOptions, storeOption } from "./image.ts";
 
 /** The options of `run` that are for containers of images alone. */
 export const imageRunOptions = {
@@ -12,29 +14,16 @@ export const imageRunOptions = {
     choices: ["missing", "always", "never"],
     default: "missing",
   },
-  store: {
-    type: "string",
-    value: "DIR",
-    summary: "directory of the image store (default: /var/lib/runlet, or ~/.local/share/runlet for users)",
-    complete: "directory",
-  },
+  ...storeOption,
+  ...sourceOptions,
   entrypoint: {
     type: "strings",
     value: "ARG",
     summary: "program of the container, or its next argument; repeat for each",
   },
   args: { type: "strings", value: "ARG", summary: "argument of the program, as after CONTAINER-ID; repeat for each" },
-  env: { type: "strings", short: "e", value: "NAME=VALUE", summary: "set an environment variable; may be repeated" },
-  cwd: { type: "string", value: "DIR", summary: "working directory in the container" },
+  ...configOptions,
   user: { type: "string", short: "u", value: "USER[:GROUP]", summary: "user and group, by name or number" },
-  hostname: { type: "string", value: "NAME", summary: "host name of the container" },
-  memory: { type: "string", value: "BYTES", summary: "memory limit; k, m, g or t may follow the number" },
-  mount: {
-    type: "strings",
-    value: "SOURCE:DESTINATION[:OPTIONS]",
-    summary: "bind a directory or file of the host, with options such as ro; may be repeated",
-  },
-  terminal: { type: "boolean", short: "t", summary: "give the process a terminal" },
   "read-only": { type: "boolean", summary: "do not let the container write to its root file system" },
 } as const satisfies OptionTable;
 

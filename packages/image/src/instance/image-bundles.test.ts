@@ -108,6 +108,24 @@ describe("a bundle of an image", () => {
     await made.remove();
   });
 
+  test("is no copy of a layer that is damaged, or of one that nobody waits for", async () => {
+    const { images, request, store } = await makeScene({ storage: "copy" });
+    await expect(images.instantiate({ ...request, signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: "ERR_RUNLET_ABORTED",
+    });
+    await (await images.instantiate(request)).remove();
+    const { layers } = await store.resolve(name);
+    const { digest = "" } = layers[1]?.descriptor ?? {};
+    const hostPath = join(store.hostPath, "blobs/sha256", digest.slice(7));
+    writeFileSync(hostPath, Buffer.alloc(statSync(hostPath).size));
+    await expect(images.instantiate(request)).rejects.toMatchObject({
+      code: "ERR_RUNLET_STORE",
+      message: `the content of "${digest}" in the store is damaged`,
+    });
+    expect(readdirSync(join(store.hostPath, "instances"))).toEqual([]);
+    expect(await store.leases()).toEqual([]);
+  });
+
   test("of another kind is left alone", async () => {
     const { images, store } = await makeScene();
     const other = temporaryDirectory();
@@ -140,6 +158,25 @@ describe("an image", () => {
     const bundles = await Promise.all(ids.map((id) => images.instantiate({ ...request, id })));
     expect(pulls()).toBe(1);
     for (const { remove } of bundles) await remove();
+  });
+
+  test("is fetched for the others if the one who fetches it gives up", async () => {
+    const abort = new AbortController();
+    let sources = 0;
+    const directory = temporaryDirectory();
+    const layout = new LayoutBuilder(directory);
+    layout.list(layout.image({ platform, config: { Cmd: ["/bin/app"] } }), "1");
+    const { images, request } = await makeScene({
+      openSource: async () => {
+        if (++sources === 1) abort.abort();
+        return await LayoutSource.open(directory);
+      },
+    });
+    const first = images.instantiate({ ...request, id: "first", signal: abort.signal });
+    const second = images.instantiate({ ...request, id: "second" });
+    await expect(first).rejects.toMatchObject({ code: "ERR_RUNLET_ABORTED" });
+    await (await second).remove();
+    expect(sources).toBe(2);
   });
 
   test("is fetched each time where that is wanted", async () => {

@@ -122,8 +122,14 @@ export class ImageBundles {
         hint: `fetch it first: runlet image pull ${reference}`,
       });
     }
-    const known = this.#pulls.get(reference);
-    if (known !== undefined) return await known;
+    for (let known = this.#pulls.get(reference); known !== undefined; known = this.#pulls.get(reference)) {
+      try {
+        return await known;
+      } catch (error) {
+        // Whoever fetched it gave up: that is no reason for others to.
+        if (!isAborted(error) || signal?.aborted === true) throw error;
+      }
+    }
     const pulled = this.#pull(store, reference, signal).finally(() => this.#pulls.delete(reference));
     this.#pulls.set(reference, pulled);
     return await pulled;
@@ -154,6 +160,10 @@ async function findImage(store: ImageStore, reference: string): Promise<StoredIm
     return undefined;
   }
   return await store.resolve(reference);
+}
+
+function isAborted(error: unknown): boolean {
+  return error instanceof RunletError && error.code === "ERR_RUNLET_ABORTED";
 }
 
 function isDigestLike(reference: string): boolean {

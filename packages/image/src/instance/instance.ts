@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { quote, RunletError } from "@runlet/errors";
-import { unpackArchive } from "@runlet/rootfs";
 import type { Digest, Spec } from "@runlet/spec";
 import { type Change, type CompareOptions, listChanges } from "../diff/changes.ts";
 import { writeLayer } from "../diff/layer.ts";
@@ -94,7 +93,7 @@ export async function withComparison<Result>(
   }
   const { makeTemporaryTree } = await import("./temporary-tree.ts");
   using base = makeTemporaryTree(hostPath);
-  await unpackOver(store, image, base.hostPath);
+  await store.unpackInto(image, base.hostPath);
   const to = snapshotTree({ hostPath, layerHostPaths: [], storage });
   const from = { layers: [base.hostPath], form: "plain" } as const;
   // A directory that no layer has an entry for is as old as its unpacking.
@@ -104,21 +103,6 @@ export async function withComparison<Result>(
 /** The layers of an image; for one that has none, the empty directory that the overlay lies over. */
 function baseTree(hostPath: string, layerHostPaths: readonly string[]): CompareOptions["from"] {
   return { layers: layerHostPaths.length === 0 ? [join(hostPath, "rootfs")] : layerHostPaths, form: "overlay" };
-}
-
-/** Unpacks an image's layers one over the other into a directory. @throws RunletError `ERR_RUNLET_IMAGE`, `ERR_RUNLET_STORE` */
-export async function unpackOver(store: ImageStore, image: StoredImage, rootHostPath: string): Promise<void> {
-  const isPrivileged = store.overlayXattrs === "trusted";
-  for (const { descriptor, diffId } of image.layers) {
-    await unpackArchive({
-      rootHostPath,
-      source: store.blob(descriptor),
-      contentDigest: diffId,
-      whiteouts: "apply",
-      owner: isPrivileged ? "archive" : "caller",
-      devices: isPrivileged ? "create" : "skip",
-    });
-  }
 }
 
 function mountPointsOf({ mounts = [], linux }: Spec): string[] {

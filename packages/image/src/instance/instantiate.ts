@@ -9,7 +9,7 @@ import type { ImageStore } from "../store/image-store.ts";
 import { storeError } from "../store/store-error.ts";
 import type { StoredImage } from "../store/stored-image.ts";
 import type { Progress } from "../transfer.ts";
-import { chainIdsOf, unpackOver } from "./instance.ts";
+import { chainIdsOf } from "./instance.ts";
 import { leaseOf, makeInstance, nameInstance, removeInstance } from "./instance-directory.ts";
 import { currentBootId, type InstanceRecord, recordName } from "./instance-record.ts";
 
@@ -68,7 +68,7 @@ export async function instantiate(options: InstantiateOptions): Promise<MadeInst
       xattrs: store.overlayXattrs,
       storage: options.storage,
       isVolatile: options.isEphemeral,
-      unpackAll: (rootHostPath) => unpackOver(store, image, rootHostPath),
+      unpackAll: (rootHostPath) => store.unpackInto(image, rootHostPath, { signal, onProgress }),
     });
     const { storage, rootMount, rootHostPath, notes } = snapshot;
     const files = openFiles(storage === "overlay" ? layerHostPaths : rootHostPath);

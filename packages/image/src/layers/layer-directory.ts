@@ -1,19 +1,17 @@
 import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { isRunletError, quote, RunletError } from "@runlet/errors";
-import { type LowerFiles, removeTree, unpackArchive } from "@runlet/rootfs";
+import { removeTree } from "@runlet/rootfs";
 import type { Digest } from "@runlet/spec";
 import { atFlags, readDirectory, syncfs } from "@runlet/syscall";
-import { parseDigest, sizeOf } from "../digest.ts";
+import { isDigest, parseDigest, sizeOf } from "../digest.ts";
 import type { BlobDirectory } from "../store/blob-directory.ts";
-import { damagedBlob, missingBlob } from "../store/blob-directory.ts";
 import { flushDirectory, replaceFile } from "../store/durable-file.ts";
 import { lockPath } from "../store/file-lock.ts";
 import { hasCode, storeError } from "../store/store-error.ts";
-import { ownerPolicy } from "../store/store-privileges.ts";
 import type { ImageLayer, UnpackedLayer, UnpackImageOptions } from "../store/stored-image.ts";
 import { completeImpliedDirectories } from "./implied-directories.ts";
 import { formatLayerRecord, type LayerRecord, readLayerRecord } from "./layer-record.ts";
+import { LayerUnpacker, lacksLinkTarget } from "./layer-unpacker.ts";
 import { MergedTree } from "./merged-tree.ts";
 import { hideBelowOpaqueRoot } from "./opaque-root.ts";
 import { Slots } from "./slots.ts";
@@ -22,7 +20,6 @@ import { Slots } from "./slots.ts";
 const parallelUnpacks = 3;
 const treeName = "tree";
 const recordName = "layer.json";
-const failuresOfTheHost = new Set(["ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE", "ENOMEM"]);
 
 interface Batch {
   readonly options: UnpackImageOptions;
@@ -47,8 +44,7 @@ interface TreeJob {
 export class LayerDirectory {
   readonly #layersHostPath: string;
   readonly #stagingHostPath: string;
-  readonly #blobs: BlobDirectory;
-  readonly #isPrivileged: boolean;
+  readonly #unpacker: LayerUnpacker;
 
   /** @param options.isPrivileged - whether devices and `trusted` attributes can be made. */
   constructor(options: {
@@ -59,12 +55,7 @@ export class LayerDirectory {
   }) {
     this.#layersHostPath = options.layersHostPath;
     this.#stagingHostPath = options.stagingHostPath;
-    this.#blobs = options.blobs;
-    this.#isPrivileged = options.isPrivileged;
-  }
-
-  get #opaqueXattr() {
-    return this.#isPrivileged ? "trusted.overlay.opaque" : "user.overlay.opaque";
+    this.#unpacker = new LayerUnpacker(options);
   }
 
   #pathOf(chainId: Digest): string {
@@ -85,7 +76,10 @@ export class LayerDirectory {
   /** Chain ids of all unpacked layers. @throws RunletError `ERR_RUNLET_STORE` */
   list(): Digest[] {
     return namesIn(this.#layersHostPath).flatMap((algorithm) =>
-      namesIn(join(this.#layersHostPath, algorithm)).map((hex) => `${algorithm}:${hex}`),
+      namesIn(join(this.#layersHostPath, algorithm))
+        .map((hex) => `${algorithm}:${hex}`)
+        // What is not ours to name is not ours to remove.
+        .filter(isDigest),
     );
   }
 
@@ -176,7 +170,7 @@ export class LayerDirectory {
       // What lies below may still be on its way, here or in another process.
       await below;
       completeImpliedDirectories({ treeHostPath: tree, directories, lowerHostPaths });
-      hideBelowOpaqueRoot({ treeHostPath: tree, lowerHostPaths, opaqueXattr: this.#opaqueXattr });
+      hideBelowOpaqueRoot({ treeHostPath: tree, lowerHostPaths, opaqueXattr: this.#unpacker.opaqueXattr });
       // A layer that has its place is taken for whole ever after: it must not lose files with the machine's power. One call
       // for all of them, as waiting for each file takes many times longer. `fd` was opened before anything was written, so a
       // failure of writing it back is told here.
@@ -226,74 +220,45 @@ export class LayerDirectory {
         removeTree({ dirFd: stagingFd, path: treeName });
         mkdirSync(tree, { mode: 0o755 });
         using lower = belowHostPaths === undefined ? undefined : MergedTree.open([...belowHostPaths, tree]);
-        return await this.#unpackArchive(batch, { layer, tree, lower, onRead });
+        const { limits } = batch.options;
+        const { signal } = batch;
+        const whiteouts = "overlay";
+        return await this.#unpacker.unpack({ layer, rootHostPath: tree, whiteouts, lower, signal, limits, onRead });
       });
     try {
       return await attempt();
     } catch (error) {
-      if (lowerHostPaths.length === 0 || !lacksLinkTarget(error)) throw await this.#explain(error, layer);
+      if (lowerHostPaths.length === 0 || !lacksLinkTarget(error)) throw await this.#unpacker.explain(error, layer);
     }
     await below;
     try {
       return await attempt(lowerHostPaths);
     } catch (error) {
-      throw await this.#explain(error, layer);
+      throw await this.#unpacker.explain(error, layer);
     }
   }
 
-  async #unpackArchive(
-    batch: Batch,
-    options: { layer: ImageLayer; tree: string; lower: LowerFiles | undefined; onRead: (doneBytes: number) => void },
-  ): Promise<readonly Buffer[]> {
-    const { layer, tree, lower, onRead } = options;
-    const { descriptor, diffId } = layer;
-    const { limits } = batch.options;
-    if (!this.#blobs.has(descriptor)) throw missingBlob(descriptor.digest);
-    const { impliedDirectories } = await unpackArchive({
-      rootHostPath: tree,
-      source: this.#blobs.pathOf(descriptor.digest),
-      contentDigest: diffId,
-      whiteouts: "overlay",
-      opaqueXattr: this.#opaqueXattr,
-      owner: ownerPolicy(),
-      devices: this.#isPrivileged ? "create" : "skip",
-      signal: batch.signal,
-      lower,
-      onRead,
-      ...(limits === undefined ? {} : { limits }),
-    });
-    return impliedDirectories;
-  }
-
-  /** Whose fault it is that a layer does not unpack: the host's, the store's, or the image's. */
-  async #explain(error: unknown, { descriptor, diffId }: ImageLayer): Promise<unknown> {
-    if (!isRunletError(error) || error.code !== "ERR_RUNLET_ARCHIVE") return error;
-    const { syscall, errno, explanation, hint, details } = error;
-    if (errno !== undefined && failuresOfTheHost.has(errno))
-      return new RunletError("ERR_RUNLET_STORE", `cannot unpack the layer ${diffId}: ${error.message}`, {
-        syscall,
-        errno,
-        hint,
-        cause: error,
-      });
-    if (!(await this.#blobs.isIntact(descriptor.digest))) {
-      this.#blobs.remove(descriptor.digest);
-      return damagedBlob(descriptor.digest, error);
+  /**
+   * Unpacks layers one over the other into a directory of its own, outside the store's layers.
+   *
+   * @throws RunletError as {@link unpack}.
+   */
+  async unpackInto(
+    rootHostPath: string,
+    options: UnpackImageOptions & { readonly layers: readonly ImageLayer[] },
+  ): Promise<void> {
+    const { layers, signal, limits, onProgress } = options;
+    for (const layer of layers) {
+      const { chainId: digest, descriptor } = layer;
+      const totalBytes = sizeOf(descriptor);
+      const onRead = (doneBytes: number) => onProgress?.({ step: "unpack", digest, doneBytes, totalBytes });
+      try {
+        await this.#unpacker.unpack({ layer, rootHostPath, whiteouts: "apply", signal, limits, onRead });
+      } catch (error) {
+        throw await this.#unpacker.explain(error, layer);
+      }
     }
-    return new RunletError("ERR_RUNLET_IMAGE", `layer ${quote(descriptor.digest)}: ${error.message}`, {
-      syscall,
-      errno,
-      explanation,
-      hint: hint ?? "the image itself is at fault: try another version of it",
-      details,
-      cause: error,
-    });
   }
-}
-
-/** Whether a layer has a hard link to a file that it has not itself. */
-function lacksLinkTarget(error: unknown): boolean {
-  return isRunletError(error) && error.code === "ERR_RUNLET_ARCHIVE" && error.details?.linkTarget !== undefined;
 }
 
 /** Removes a tree of the store, whatever its files are called. None is fine. */

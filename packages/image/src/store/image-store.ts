@@ -266,6 +266,17 @@ export class ImageStore implements ImageSource, ImageTarget {
     return await this.#layers.unpack(image.layers, options);
   }
 
+  /**
+   * Unpacks an image's layers one over the other into a directory: a copy that the store keeps no account of.
+   *
+   * @param rootHostPath - an empty directory; after a failure it holds what came before.
+   * @throws RunletError as {@link unpack}.
+   */
+  async unpackInto(image: StoredImage, rootHostPath: string, options: UnpackImageOptions = {}): Promise<void> {
+    using _lock = await this.#lock("shared");
+    await this.#layers.unpackInto(rootHostPath, { ...options, layers: image.layers });
+  }
+
   /** Whether a layer is unpacked, by its chain id. */
   isUnpacked(chainId: Digest): boolean {
     return this.#layers.has(chainId);

@@ -73,8 +73,8 @@ test("a layer gets its place after all of it is on the disk", { timeout: 90_000 
   expect(rename?.begin).toBeGreaterThan(sync?.end ?? Number.POSITIVE_INFINITY);
   const isWriting = ({ name, text }: Call) => changes.split(",").includes(name) && text.includes(`<${staging}/tree`);
   const writing = all.filter((call) => isWriting(call) && !/O_RDONLY|O_PATH/.test(call.text));
-  // Content, owner, mode and times of each file, at least.
-  expect(writing.length).toBeGreaterThan(100);
+  // Each file is opened, written and given its times, at least.
+  expect(writing.length).toBeGreaterThan(60);
   expect(Math.max(...writing.map(({ end }) => end))).toBeLessThan(sync?.begin ?? 0);
 });
 

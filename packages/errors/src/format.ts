@@ -32,8 +32,10 @@ function headline(error: RunletError): string {
   return pointer === undefined ? message : `${document} ${pointer || "/"}: ${message}`;
 }
 
-function systemCall(error: RunletError): string | undefined {
-  if (error.errno === undefined) return error.explanation;
-  const call = error.syscall === undefined ? "" : `${error.syscall}(2): `;
-  return `${call}${error.errno} — ${error.explanation ?? errnoMessage(error.errno)}`;
+function systemCall({ errno, syscall, explanation, message }: RunletError): string | undefined {
+  if (errno === undefined) return explanation;
+  const call = syscall === undefined ? errno : `${syscall}(2): ${errno}`;
+  const words = explanation ?? errnoMessage(errno);
+  // Engines search messages for the kernel's words, so many end with them.
+  return message.endsWith(words) ? call : `${call} — ${words}`;
 }

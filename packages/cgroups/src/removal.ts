@@ -5,15 +5,15 @@ import { hasChildGroups, removeChildGroups } from "./group-tree.ts";
 import { pause } from "./pause.ts";
 import { processesOf } from "./processes.ts";
 
-/** How long processes that are about to end are waited for. */
-const patienceMs = 2000;
+/** How long processes that are about to end are waited for: on a busy machine their namespaces take time to go. */
+const patienceMs = 10_000;
 
 /**
  * Removes control groups with all that are below them. The first try is made at once and without waiting; a group that
  * still has a process is tried again until it has none.
  *
  * @param hostPaths - directories of hierarchies, never a link: the kernel has none there.
- * @throws RunletError `ERR_RUNLET_CGROUP` when a group still has processes after 2 s.
+ * @throws RunletError `ERR_RUNLET_CGROUP` when a group still has processes after 10 s.
  */
 export async function removeGroups(hostPaths: readonly string[]): Promise<void> {
   let left = hostPaths.filter((hostPath) => !removeTree(hostPath));
@@ -29,7 +29,7 @@ export async function removeGroups(hostPaths: readonly string[]): Promise<void> 
  * Waits for processes that are about to end.
  *
  * @param hostPaths - directories of one group in its hierarchies.
- * @throws RunletError `ERR_RUNLET_CGROUP` when there still are some after 2 s.
+ * @throws RunletError `ERR_RUNLET_CGROUP` when there still are some after 10 s.
  */
 export async function waitUntilEmpty(hostPaths: readonly string[]): Promise<void> {
   const deadlineMs = Date.now() + patienceMs;

@@ -45,6 +45,13 @@ export function cannotDelete(id: string, status: ContainerStatus): RunletError {
   });
 }
 
+/** The error for an id that is in use. */
+export function alreadyExists(id: string): RunletError {
+  return new RunletError("ERR_RUNLET_EXISTS", `container with given ID already exists: ${id}`, {
+    hint: `choose another id, or delete that container: runlet delete --force ${id}`,
+  });
+}
+
 /** The error for a container that is not there. */
 export function notFound(id: string, cause?: unknown): RunletError {
   return new RunletError("ERR_RUNLET_NOT_FOUND", `container does not exist: ${id}`, {

@@ -18,7 +18,7 @@ export function statusOf({ record, cgroup, directory }: StatusSources): Containe
   const { init_process_pid: pid, init_process_start: startTime } = record;
   if (pid === 0) return "creating";
   if (!isAlive(pid, startTime)) return "stopped";
-  if (isHelper(pid) ?? directory.isAwaitingStart()) return "created";
+  if (isHelper(pid) ?? directory.isAwaitingStart()) return directory.isBeingMade() ? "creating" : "created";
   return cgroup?.isFrozen() ? "paused" : "running";
 }
 

@@ -107,6 +107,23 @@ describe("what two have in hands", () => {
   });
 });
 
+describe("a creation", () => {
+  it("is no container yet that something could be executed in", patience, async () => {
+    const { bundle, root, directory } = makeBundle(
+      withHooks({ createRuntime: [shell("touch ../waits; while [ ! -e ../go-on ]; do sleep 0.05; done")] }),
+    );
+    const runtime = new Runtime({ root });
+    const creation = runtime.create(id, { bundle, stdio: "null" });
+    await expect.poll(() => existsSync(join(directory, "waits")), patience).toBe(true);
+    const unfinished = await runtime.load(id);
+    expect(await unfinished.state()).toMatchObject({ status: "creating", pid: 0 });
+    await expect(unfinished.exec({ args: ["/bin/true"] })).rejects.toMatchObject({ code: "ERR_RUNLET_STATE" });
+    writeFileSync(join(directory, "go-on"), "");
+    await using container = await creation;
+    expect(await unfinished.state()).toMatchObject({ status: "created", pid: container.pid });
+  });
+});
+
 describe("a start", () => {
   it("of which nothing is heard any more is given up, and the container is stopped", patience, async () => {
     const { container, runtime } = await createBox();

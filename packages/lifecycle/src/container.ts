@@ -35,6 +35,7 @@ import type {
 } from "./options.ts";
 import {
   type ControlledContainer,
+  endProcesses,
   pauseProcesses,
   requireCgroup,
   requireProcesses,
@@ -352,7 +353,7 @@ export class Container implements AsyncDisposable {
     await this.#process.awaitEnd(record);
     // A creator that was killed may have left a process that it had no time to record: its control group knows it.
     const isComplete = record.init_process_pid !== 0 && hasOwnPidNamespace(record);
-    if (!isComplete) await cgroup?.kill(SIGKILL);
+    if (!isComplete && cgroup !== null) await endProcesses(cgroup);
   }
 
   #controlled(record: StateRecord): ControlledContainer {

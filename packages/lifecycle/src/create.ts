@@ -116,6 +116,7 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
     allowedAnnotations: Object.keys(request.actingAnnotations),
     images: request.images,
   });
+  directory.complete();
   creation.release();
   undo.length = 0;
   lock[Symbol.dispose]();

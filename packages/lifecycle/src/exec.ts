@@ -96,8 +96,13 @@ async function runProcess(request: ExecRequest): Promise<ExecProcess> {
     });
   } catch (error) {
     stdio.closePipes();
-    throw isAlive(record.init_process_pid, record.init_process_start) ? error : stopped(record, error);
+    throw isEnding(record) ? stopped(record, error) : error;
   }
+}
+
+/** Whether the container's process has ended or is about to: it leaves its namespaces first. */
+function isEnding({ init_process_pid: pid, init_process_start: startTime, rootfs }: StateRecord): boolean {
+  return !isAlive(pid, startTime) || viewContainer(pid, rootfs) === null;
 }
 
 function passTerminal(driver: HelperDriver, receivers: Receivers): void {

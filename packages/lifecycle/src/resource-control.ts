@@ -59,6 +59,28 @@ export async function resumeProcesses({ status, cgroup }: ControlledContainer): 
   await cgroup().thaw();
 }
 
+const endTimeoutMs = 10_000;
+
+/**
+ * Kills every process of a control group until there is none: a helper whose creator was killed may be on its way into it.
+ *
+ * @throws RunletError `ERR_RUNLET_TIMEOUT` after ten seconds.
+ */
+export async function endProcesses(cgroup: Cgroup): Promise<void> {
+  const deadline = Date.now() + endTimeoutMs;
+  for (let delayMs = 1; ; delayMs = Math.min(delayMs * 2, 50)) {
+    await cgroup.kill();
+    const processes = cgroup.processes();
+    if (processes.length === 0) return;
+    if (Date.now() > deadline) {
+      throw new RunletError("ERR_RUNLET_TIMEOUT", `processes of the container do not end: ${processes.join(", ")}`, {
+        hint: "they may wait in the kernel (state D), for a device or a network file system",
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+  }
+}
+
 /** What {@link updateLimits} changes. */
 export interface LimitUpdate extends ControlledContainer {
   readonly record: StateRecord;

@@ -63,7 +63,39 @@ describe("StateDirectory", () => {
     expect(readdirSync(directory.hostPath)).toEqual(["intent.json"]);
     directory.write({ ...recordOf("a"), init_process_pid: 7 });
     expect(directory.read()?.init_process_pid).toBe(7);
+    directory.complete();
     expect(readdirSync(directory.hostPath)).toEqual(["state.json"]);
+    expect(directory.read()?.init_process_pid).toBe(7);
+  });
+
+  it("is being made as long as its maker has the lock and has not said otherwise", async () => {
+    const directory = new StateDirectory(root, "a");
+    const maker = await directory.claim();
+    expect(directory.isBeingMade()).toBe(false);
+    directory.writeIntent(recordOf("a"));
+    directory.write({ ...recordOf("a"), init_process_pid: 7 });
+    expect(new StateDirectory(root, "a").isBeingMade()).toBe(true);
+    maker[Symbol.dispose]();
+    expect(directory.isBeingMade()).toBe(false);
+    const other = await directory.lock();
+    directory.complete();
+    expect(directory.isBeingMade()).toBe(false);
+    other[Symbol.dispose]();
+  });
+
+  it("is not claimed by two, although the first one's directory was deleted before it had the lock", async () => {
+    const [first, second] = [new StateDirectory(root, "a"), new StateDirectory(root, "a")];
+    const { create } = first;
+    // Between the making and the lock: somebody deletes it, and a second one makes it anew.
+    first.create = () => {
+      create.call(first);
+      first.remove();
+      second.create();
+      second.writeIntent(recordOf("a"));
+    };
+    await expect(first.claim()).rejects.toMatchObject({ code: "ERR_RUNLET_EXISTS" });
+    expect(second.read()).toEqual(recordOf("a"));
+    (await second.lock())[Symbol.dispose]();
   });
 
   it("believes the record when an interrupted creation left both", () => {

@@ -15,7 +15,7 @@ import {
 import { join } from "node:path";
 import { isRunletError, RunletError } from "@runlet/errors";
 import { connectUnix, SOCK_SEQPACKET, tryLock } from "@runlet/syscall";
-import { notFound } from "./container-errors.ts";
+import { alreadyExists, notFound } from "./container-errors.ts";
 import { parseRecord, stringifyRecord } from "./record-json.ts";
 import type { StateRecord } from "./state-record.ts";
 
@@ -39,7 +39,6 @@ export interface StateLock extends Disposable {
 export class StateDirectory {
   readonly id: string;
   readonly hostPath: string;
-  #hasIntent = false;
   /** The record that was read or written last, and the file that it stood in. */
   #last: { readonly file: string; readonly record: StateRecord } | null = null;
 
@@ -56,13 +55,18 @@ export class StateDirectory {
    */
   async claim(): Promise<StateLock> {
     this.create();
+    let lock: StateLock;
     try {
-      return await this.lock();
+      lock = await this.lock();
     } catch (error) {
       // Whoever holds the lock, or has deleted the directory meanwhile, has an eye on it.
       if (!isRunletError(error)) this.remove();
       throw error;
     }
+    // Ours may have been deleted before it was locked, and this one be another's, who had the lock first.
+    if (readdirIfThere(this.hostPath).length === 0) return lock;
+    lock[Symbol.dispose]();
+    throw alreadyExists(this.id);
   }
 
   /**
@@ -75,9 +79,7 @@ export class StateDirectory {
       mkdirSync(this.hostPath, { mode: 0o700 });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      throw new RunletError("ERR_RUNLET_EXISTS", `container with given ID already exists: ${this.id}`, {
-        hint: `choose another id, or delete that container: runlet delete --force ${this.id}`,
-      });
+      throw alreadyExists(this.id);
     }
   }
 
@@ -129,19 +131,35 @@ export class StateDirectory {
   }
 
   /**
-   * Writes down what is going to be made. It is a file of its own, which {@link write} takes away, since replacing a file
+   * Writes down what is going to be made. It is a file of its own, which {@link complete} takes away, since replacing a file
    * makes ext4 allocate and write the new one at once (`auto_da_alloc`): milliseconds for each container.
    */
   writeIntent(record: StateRecord): void {
     this.#put(intentName, record);
-    this.#hasIntent = true;
+  }
+
+  /** Says that the container is what its record says: its creation has ended. */
+  complete(): void {
+    unlinkIfThere(join(this.hostPath, intentName));
+  }
+
+  /**
+   * Whether the container is being made: it is not complete, and somebody has the lock. Of a creation that was interrupted
+   * what is left is what the record and the process say.
+   */
+  isBeingMade(): boolean {
+    if (identityOf(join(this.hostPath, intentName)) === "") return false;
+    const directoryFd = this.open();
+    try {
+      return !tryLock(directoryFd, "shared");
+    } finally {
+      closeSync(directoryFd);
+    }
   }
 
   /** Writes the record beside the one that is there and puts it in its place: a reader sees one or the other. */
   write(record: StateRecord): void {
     this.#put(recordName, record);
-    if (this.#hasIntent) unlinkIfThere(join(this.hostPath, intentName));
-    this.#hasIntent = false;
   }
 
   #put(name: string, record: StateRecord): void {

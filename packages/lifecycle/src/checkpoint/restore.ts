@@ -192,6 +192,7 @@ async function adopt(parts: RestoredParts, undo: Undo[]): Promise<Container> {
     signal: options.signal,
   });
   undo.length = 0;
+  directory.complete();
   lock[Symbol.dispose]();
   undo.push(() => container.delete({ force: true }));
   if (isPassedOn && terminalFd !== null) {

@@ -265,7 +265,7 @@ describe("exec refuses", () => {
       /cannot connect to the console socket/,
     );
     await refused(id, ["--tty", "--detach", id, "/probe"], /cannot allocate tty if runlet will detach/);
-    await refused(id, ["--preserve-fds", "200", id, "/probe"], /cannot be started/);
+    await refused(id, ["--preserve-fds", "200", id, "/probe"], /unable to stat preserved-fd 0 \(of 200\)/);
   });
 
   test("a working directory behind a descriptor (CVE-2024-21626)", async () => {

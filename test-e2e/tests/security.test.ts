@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   existsSync,
@@ -230,6 +230,31 @@ describe("CVE-2024-21626: no descriptor of the host's is left to the container",
     expect(lines[0]).toEqual(["fds", [0, 1, 2, 3, 4]]);
     expect(lines[1]?.[1]).toMatchObject({ type: "c", major: 1, minor: 3 });
     expect(lines[2]?.[1]).toMatchObject({ type: "c", major: 1, minor: 5 });
+  });
+
+  test("--preserve-fds hands on nothing of the runtime's own where the caller has left a gap", {
+    runtime: ["runlet"],
+  }, async () => {
+    const bundle = e2e.bundle().probing("wait");
+    const id = e2e.id();
+    await e2e.runtime.succeed(["run", "--detach", "--bundle", bundle.hostPath, id]);
+    const calls = [
+      { args: ["run", "--preserve-fds", "2", "--bundle", bundle.hostPath, e2e.id()], status: 1 },
+      { args: ["create", "--preserve-fds", "2", "--bundle", bundle.hostPath, e2e.id()], status: 1 },
+      { args: ["exec", "--preserve-fds", "2", id, "/probe", "fds"], status: 255 },
+    ];
+    for (const { args, status } of calls)
+      for (const [descriptors, missing] of [
+        ["3</dev/null", 1],
+        ["4</dev/null", 0],
+      ] as const) {
+        const script = `exec ${descriptors}; exec "$0" "$@"`;
+        const [program = "", ...rest] = e2e.runtime.argv(args);
+        const result = spawnSync("sh", ["-c", script, program, ...rest], { encoding: "utf8" });
+        expect(result).toMatchObject({ status, stdout: "" });
+        expect(result.stderr).toContain(`unable to stat preserved-fd ${missing} (of 2)`);
+      }
+    expect((await e2e.runtime.succeed(["list", "--quiet"])).stdout.trim()).toBe(id);
   });
 });
 

@@ -1,5 +1,6 @@
 import type { Invocation } from "../command.ts";
 import { checkConsole } from "../console-request.ts";
+import { checkInheritedFds } from "../inherited-descriptors.ts";
 import type { createOptions, newContainerId } from "../options/create.ts";
 import { createRequest, openRuntime } from "../runtime.ts";
 
@@ -12,7 +13,9 @@ export async function run(invocation: Invocation<typeof createOptions, typeof ne
     consoleSocket: options["console-socket"],
     isDetached: true,
   });
+  const request = createRequest(options, invocation.globals);
+  checkInheritedFds(request);
   const runtime = await openRuntime(invocation);
-  await runtime.create(positionals.id, createRequest(options, invocation.globals));
+  await runtime.create(positionals.id, request);
   return 0;
 }

@@ -1,6 +1,7 @@
 import { type ExecOptions, type ExecProcess, signalNumber } from "@runlet/lifecycle";
 import type { Invocation, OptionValues } from "../command.ts";
 import { checkConsoleUse } from "../console-request.ts";
+import { checkInheritedFds } from "../inherited-descriptors.ts";
 import type { execOptions, execPositionals } from "../options/process.ts";
 import { readProcess } from "../process-document.ts";
 import { helperTimeout, openRuntime } from "../runtime.ts";
@@ -18,6 +19,7 @@ export async function run(invocation: Invocation<typeof execOptions, typeof exec
     ...execRequest(options, positionals.args, (message) => log.warn(message)),
     helperTimeoutMs: helperTimeout(invocation.globals),
   };
+  checkInheritedFds(request);
   const hasTerminal = request.process?.terminal ?? request.tty ?? false;
   const container = await (await openRuntime(invocation)).load(positionals.id);
   checkConsoleUse({ hasTerminal, consoleSocket: request.consoleSocket, isDetached: options.detach });

@@ -1,6 +1,7 @@
 import type { CreateOptions, ImageCreateOptions, ImageProvider } from "@runlet/lifecycle";
 import type { Invocation } from "../command.ts";
 import { checkConsole } from "../console-request.ts";
+import { checkInheritedFds } from "../inherited-descriptors.ts";
 import { defaultValue } from "../option-value.ts";
 import { imageRunOptions, type runOptions, type runPositionals } from "../options/run.ts";
 import { createRequest, openRuntime } from "../runtime.ts";
@@ -23,6 +24,7 @@ export interface RunRequest {
 export async function run(invocation: RunInvocation): Promise<number> {
   const { options, positionals, log } = invocation;
   const request = await readRequest(invocation);
+  checkInheritedFds(request.container);
   const runtime = await openRuntime(invocation, request.images);
   if (!options.detach) {
     const { runInForeground } = await import("../foreground.ts");

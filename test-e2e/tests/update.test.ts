@@ -153,8 +153,8 @@ describe("update --resources", () => {
     const { id, group } = await start("wait");
     const before = limitsOf(group);
     for (const [input, words] of [
-      ['{"pids": {"limit": "many"}}', "/linux/resources/pids/limit"],
-      ['{"memory": {"limit": 1e30}}', "/linux/resources/memory/limit"],
+      ['{"pids": {"limit": "many"}}', "<stdin> /pids/limit: must be "],
+      ['{"memory": {"limit": 1e30}}', "<stdin> /memory/limit: must be "],
       ['{"memory": ', "<stdin> is not valid JSON: line 1, column 12"],
     ] as const) {
       const result = await e2e.runtime.invoke(["update", "-r", "-", id], { input });

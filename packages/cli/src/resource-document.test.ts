@@ -40,12 +40,18 @@ describe("readResources", () => {
 
   it("warns of a field that does not exist", () => {
     read('{"memry": {}}');
-    expect(warnings).toEqual([expect.stringMatching(/limits\.json:1:2 \/memry: /)]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/limits\.json:1:2 \/memry: .* \(hint: did you mean "memory"\?\)$/),
+    ]);
   });
 
-  it("names the field that is wrong as a config has it", () => {
+  it("names the field that is wrong, and the file", () => {
     expect(() => read('{"pids": {"limit": "many"}}')).toThrow(
-      expect.objectContaining({ code: "ERR_RUNLET_CONFIG_INVALID", pointer: "/linux/resources/pids/limit" }),
+      expect.objectContaining({
+        code: "ERR_RUNLET_CONFIG_INVALID",
+        pointer: "/pids/limit",
+        document: join(directory, "limits.json"),
+      }),
     );
   });
 

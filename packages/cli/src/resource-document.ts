@@ -4,9 +4,6 @@ import type { LinuxDeviceCgroup, LinuxResources } from "@runlet/spec";
 import { formatIssue, toRunletError, validateResources } from "@runlet/validator";
 import { readStandardInput } from "./standard-input.ts";
 
-/** Where the resources of `update` stand in a config, as errors about limits have it. */
-const resourcesPointer = "/linux/resources";
-
 /**
  * Reads what `update --resources` names.
  *
@@ -15,13 +12,12 @@ const resourcesPointer = "/linux/resources";
  * @param source - path of a JSON file, or `-` for standard input.
  * @param warn - receives what is doubtful in it.
  * @throws {@link RunletError} `ERR_RUNLET_USAGE` for what cannot be read, `ERR_RUNLET_CONFIG_SYNTAX` or
- *   `ERR_RUNLET_CONFIG_INVALID` with the pointer that the field has in a config.
+ *   `ERR_RUNLET_CONFIG_INVALID` with the field's place in it.
  */
 export function readResources(source: string, warn: (message: string) => void): LinuxResources {
   const name = source === "-" ? "<stdin>" : source;
   const { value, issues } = validateResources(readText(source));
-  const located = issues.map((issue) => ({ ...issue, pointer: `${resourcesPointer}${issue.pointer}` }));
-  const error = toRunletError(located, name);
+  const error = toRunletError(issues, name);
   if (error !== undefined || value === undefined) throw error ?? new Error("resources without errors have no value");
   for (const issue of issues) warn(formatIssue(issue, name));
   const { devices, ...limits } = value;

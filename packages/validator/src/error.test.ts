@@ -38,6 +38,14 @@ describe("toRunletError", () => {
     expect(hintOf(minimal.replace('"process"', '"hostnam": "x", "processes"'))).not.toContain("hostnam");
   });
 
+  it("says which file it is about, if not config.json", () => {
+    const { issues } = validateConfig(minimal.replace('"/x"', "7"));
+    expect(toRunletError(issues)?.document).toBeUndefined();
+    expect(formatError(toRunletError(issues, "other.json"))).toBe(
+      "other.json /process/args/0: must be a string, not 7",
+    );
+  });
+
   it("says of a text that is not JSON where it ends to be", () => {
     const error = toRunletError(validateConfig('{\n  "a": 1,\n}').issues, "process.json");
     expect(error).toMatchObject({
@@ -55,6 +63,11 @@ describe("formatIssue", () => {
     expect(issues.map((issue) => formatIssue(issue))).toEqual([
       `config.json:1:${minimal.indexOf('"/x"') + 1} /process/args/0: must be a string, not 7`,
     ]);
+    expect(validateConfig(minimal.replace("{", '{"hostnam": "x", ')).issues.map((issue) => formatIssue(issue))).toEqual(
+      [
+        'config.json:1:2 /hostnam: the specification has no field "hostnam" here, so it is ignored (hint: did you mean "hostname"?)',
+      ],
+    );
     expect(validateConfig("").issues.map((issue) => formatIssue(issue, "-"))).toEqual([
       "-:1:1: expected a value, found the end of the text",
     ]);

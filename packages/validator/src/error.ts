@@ -2,13 +2,14 @@ import { quote, RunletError } from "@runlet/errors";
 import type { Issue } from "./issue.ts";
 
 /**
- * One line about an issue, as compilers write it: `config.json:12:5 /linux/namespaces/2: message`.
+ * One line about an issue, as compilers write it: `config.json:12:5 /linux/namespaces/2: message (hint: …)`.
  *
  * @param fileName - what the text is called.
  */
 export function formatIssue(issue: Issue, fileName = "config.json"): string {
   const pointer = issue.pointer === "" ? "" : ` ${issue.pointer}`;
-  return `${fileName}:${issue.line}:${issue.column}${pointer}: ${issue.message}`;
+  const hint = issue.hint === undefined ? "" : ` (hint: ${issue.hint})`;
+  return `${fileName}:${issue.line}:${issue.column}${pointer}: ${issue.message}${hint}`;
 }
 
 /**
@@ -37,7 +38,11 @@ export function toRunletError(issues: readonly Issue[], fileName = "config.json"
     return new RunletError("ERR_RUNLET_CONFIG_SYNTAX", message, options);
   }
   const message = `${first.message}${rest}`;
-  return new RunletError("ERR_RUNLET_CONFIG_INVALID", message, { ...options, pointer: first.pointer });
+  return new RunletError("ERR_RUNLET_CONFIG_INVALID", message, {
+    ...options,
+    pointer: first.pointer,
+    ...(fileName === "config.json" ? {} : { document: fileName }),
+  });
 }
 
 /** Whether what an error misses is there under a name that is nearly right. */

@@ -19,7 +19,7 @@ export function parseValue(option: Option, text: string): boolean | string | num
     case "boolean":
       return parseBoolean(text);
     case "auto-boolean":
-      return text === "auto" ? text : parseBoolean(text);
+      return text === "auto" ? text : parseBoolean(text, "true, false or auto");
     case "integer":
       return parseInteger(text, option.minimum);
     case "duration":
@@ -46,9 +46,9 @@ export function alternatives(choices: readonly string[]): string {
   return choices.length < 2 ? choices.join("") : `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`;
 }
 
-function parseBoolean(text: string): boolean {
+function parseBoolean(text: string, choices = "true or false"): boolean {
   const value = truthValues.get(text);
-  if (value === undefined) throw new InvalidValue("must be true or false");
+  if (value === undefined) throw new InvalidValue(`must be ${choices}`);
   return value;
 }
 

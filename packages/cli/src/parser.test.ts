@@ -83,7 +83,7 @@ describe("parseProgramLine", () => {
     [["--log"], "flag needs an argument: -log"],
     [["-debug=x", "list"], 'invalid boolean value "x" for flag -debug: must be true or false'],
     [["--log-format", "xml"], 'invalid value "xml" for flag -log-format: must be text or json'],
-    [["--rootless=no"], 'invalid value "no" for flag -rootless: must be true or false'],
+    [["--rootless=no"], 'invalid value "no" for flag -rootless: must be true, false or auto'],
     [["-qf"], "flag provided but not defined: -qf"],
   ])("refuses %j", (args, message) => {
     const error = failure(() => parseProgramLine(args));

@@ -249,6 +249,17 @@ describe("exec refuses", () => {
     expect((await call.ended).status).toBe(6);
   });
 
+  test("a variable without a value is refused", async () => {
+    const id = await running();
+    const words = /invalid environment variable: \\*"NAME\\*"/;
+    await refused(id, ["--env", "GIVEN=1", "--env", "NAME", id, "/probe", "env"], words);
+    const file = join(e2e.directory, "variable.json");
+    const user = { uid: 0, gid: 0 };
+    writeFileSync(file, JSON.stringify({ args: ["/probe", "env"], cwd: "/", env: ["NAME"], user }));
+    await refused(id, ["--process", file, id], words);
+    expect((await seen(id, ["--env", "EMPTY="], "env")).of("env")).toContain("EMPTY=");
+  });
+
   test("bad input, and the container goes on", runletOnly, async () => {
     const id = await running();
     const file = join(e2e.directory, "no.json");

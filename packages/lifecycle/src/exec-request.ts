@@ -1,4 +1,4 @@
-import { RunletError } from "@runlet/errors";
+import { quote, RunletError } from "@runlet/errors";
 import type { LinuxCapabilities, Process, Spec, User } from "@runlet/spec";
 import { stringifyJson, toRunletError, validateProcess } from "@runlet/validator";
 import type { ExecOptions } from "./exec-options.ts";
@@ -6,9 +6,11 @@ import type { ExecOptions } from "./exec-options.ts";
 /**
  * The whole process that `exec` is to run: what the options say, and else what the config has for the container's own process.
  *
- * @throws RunletError `ERR_RUNLET_PROCESS` without a program, `ERR_RUNLET_CONFIG_INVALID` for what is no process.
+ * @throws RunletError `ERR_RUNLET_PROCESS` without a program, and for a variable without a value;
+ *   `ERR_RUNLET_CONFIG_INVALID` for what is no process.
  */
 export function processOf(options: ExecOptions, config: Spec): Process {
+  checkVariables(options.process?.env ?? options.env ?? []);
   const base: Process = config.process ?? { user: { uid: 0, gid: 0 }, cwd: "/" };
   const wanted = options.process === undefined ? fromOptions(options, base) : completed(options.process, base);
   if (wanted.args === undefined || wanted.args.length === 0) {
@@ -21,6 +23,15 @@ export function processOf(options: ExecOptions, config: Spec): Process {
   const error = toRunletError(located, "process");
   if (error !== undefined || value === undefined) throw error ?? new Error("a process without errors has no value");
   return value;
+}
+
+/** As runc does; what the config has, its container has been created with. */
+function checkVariables(env: readonly string[]): void {
+  const invalid = env.find((entry) => !entry.includes("="));
+  if (invalid === undefined) return;
+  throw new RunletError("ERR_RUNLET_PROCESS", `invalid environment variable: ${quote(invalid)}`, {
+    hint: "give NAME=value; the value may be empty",
+  });
 }
 
 function fromOptions(options: ExecOptions, base: Process): Process {

@@ -34,27 +34,5 @@ export { openRegistrySource } from "./registry/registry-source.ts";
 export { openRegistryTarget, type RegistryTargetOptions } from "./registry/registry-target.ts";
 export { listTags } from "./registry/tag-list.ts";
 export { type CollectOptions, ImageStore, type OpenStoreOptions } from "./store/image-store.ts";
-export type {
-  BlobUsage,
-  CollectionResult,
-  ImageLayer,
-  LayerUsage,
-  Lease,
-  NamedImage,
-  PullOptions,
-  ResolveOptions,
-  StoredImage,
-  StoreUsage,
-  UnpackedLayer,
-  UnpackImageOptions,
-} from "./store/stored-image.ts";
-export type {
-  CopyOptions,
-  ImageSource,
-  ImageTarget,
-  ManifestContent,
-  OpenContent,
-  Progress,
-  ReadOptions,
-  RequestOptions,
-} from "./transfer.ts";
+export type * from "./store/stored-image.ts";
+export type * from "./transfer.ts";

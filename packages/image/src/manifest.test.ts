@@ -46,6 +46,14 @@ describe("manifests", () => {
     expect(parse({ ...image, layers: null })).toMatchObject({ manifest: { layers: [] } });
   });
 
+  test("that do not say their type, and were announced as of an unknown one, are refused", () => {
+    const message = 'its type "application/vnd.example.v9+json" is not supported';
+    expect(messageOf(() => parse({ ...image, mediaType: undefined }, "application/vnd.example.v9+json"))).toContain(
+      message,
+    );
+    expect(parse({ ...image, mediaType: undefined }, mediaTypes.descriptor).kind).toBe("manifest");
+  });
+
   test.each([
     ["schema 1", { schemaVersion: 1, fsLayers: [] }, "Docker's first image format"],
     [

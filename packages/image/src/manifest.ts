@@ -56,7 +56,11 @@ export function parseManifest(content: ManifestContent): ParsedManifest {
     const manifests = descriptorsOf(document.manifests, "manifests", refuse);
     return { kind: "index", mediaType, index: { ...document, schemaVersion: 2, manifests } };
   }
-  if (!isManifestType(mediaType)) return refuse(`its type ${quote(mediaType)} is not supported`);
+  if (!isManifestType(mediaType))
+    return refuse(
+      `its type ${quote(mediaType)} is not supported`,
+      "what can be read are manifests and indexes of the OCI image specification and of Docker's second image format",
+    );
   if ("manifests" in document || "fsLayers" in document) return refuse("it is one image, but lists manifests");
   const config = descriptorOf(document.config, "config", refuse);
   const layers = descriptorsOf(document.layers, "layers", refuse);
@@ -67,10 +71,15 @@ function isKnown(mediaType: string): boolean {
   return isIndexType(mediaType) || isManifestType(mediaType);
 }
 
+/** Whether a type stands for one format. `application/json` and its like do not, nor does the descriptor's own. */
+function isSpecific(mediaType: string): boolean {
+  return mediaType.startsWith("application/vnd.") && mediaType !== mediaTypes.descriptor;
+}
+
 /** The type that a document says; else that of its descriptor; else, as the field is optional, what it looks like. */
 function mediaTypeOf(document: JsonObject, announced: string): string {
   if (typeof document.mediaType === "string") return document.mediaType;
-  if (isKnown(announced)) return announced;
+  if (isKnown(announced) || isSpecific(announced)) return announced;
   return Array.isArray(document.manifests) ? mediaTypes.imageIndex : mediaTypes.imageManifest;
 }
 

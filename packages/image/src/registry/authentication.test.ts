@@ -330,7 +330,8 @@ describe("redirects", () => {
 
   test.each([
     ["http://example.invalid/", "not protected by TLS"],
-    ["ftp://127.0.0.1/", "not protected by TLS"],
+    ["ftp://127.0.0.1/", "which is no address of the web"],
+    ["file:///etc/passwd", "which is no address of the web"],
     ["http://[", "which is no address"],
   ])("to %j are refused", async (location, message) => {
     redirect(() => location);

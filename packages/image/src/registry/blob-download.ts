@@ -40,7 +40,9 @@ export async function openBlob(request: BlobRequest): Promise<OpenedBlob> {
     ...(isRest ? { range: `bytes=${offsetBytes}-` } : {}),
     ...(isTagged ? { "if-range": entityTag } : {}),
   });
-  if (response.status !== 200 && response.status !== 206) throw await refusal(response, what);
+  if (response.status !== 200 && response.status !== 206) {
+    throw await refusal(response, what, { 404: "the registry lacks a part of the image: have it pushed again" });
+  }
   const sizeBytes = Number(descriptor.size);
   const startBytes = response.status === 206 ? offsetBytes : 0;
   const problem =
@@ -48,7 +50,9 @@ export async function openBlob(request: BlobRequest): Promise<OpenedBlob> {
     (response.status === 206 ? rangeProblem(response, { offsetBytes, sizeBytes }) : lengthProblem(response, sizeBytes));
   if (problem !== undefined) {
     response.discard();
-    throw new RunletError("ERR_RUNLET_REGISTRY", `${what}: ${quote(response.url.host)} ${problem}`);
+    throw new RunletError("ERR_RUNLET_REGISTRY", `${what}: ${quote(response.url.host)} ${problem}`, {
+      hint: "the registry, or a proxy on the way, is at fault: try again later, or another source",
+    });
   }
   return {
     content: limit(response, { skippedBytes: offsetBytes - startBytes, remainingBytes: sizeBytes - offsetBytes, what }),

@@ -47,10 +47,13 @@ export class ConnectionFailure extends Error {
     const { code, message } = cause as NodeJS.ErrnoException;
     // Every address that a name has may fail with an error of its own.
     const inner = cause instanceof AggregateError ? (cause.errors[0] as NodeJS.ErrnoException | undefined) : undefined;
-    return new ConnectionFailure(inner?.message ?? message, {
+    const known = code ?? inner?.code;
+    // Node's own words for it are "aborted" and "socket hang up".
+    const text = known === "ECONNRESET" ? "the connection broke off" : (inner?.message ?? message);
+    return new ConnectionFailure(text, {
       url,
-      code: code ?? inner?.code,
-      isTransient: transientCodes.has(code ?? inner?.code ?? ""),
+      code: known,
+      isTransient: transientCodes.has(known ?? ""),
       cause,
     });
   }

@@ -141,6 +141,7 @@ class Exchange {
   async run(outgoing: ClientRequest): Promise<HttpResponse> {
     const { signal } = this.#request;
     const abort = () => outgoing.destroy();
+    if (signal?.aborted === true) abort();
     signal?.addEventListener("abort", abort, { once: true });
     outgoing.on("close", () => signal?.removeEventListener("abort", abort));
     const answer = new Promise<IncomingMessage>((resolve, reject) => {

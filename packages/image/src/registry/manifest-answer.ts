@@ -19,6 +19,7 @@ export async function readManifestAnswer(response: HttpResponse, reference: stri
     throw new RunletError(
       "ERR_RUNLET_IMAGE",
       `the manifest of ${quote(reference)} that ${quote(response.url.host)} gives has the digest ${digest}, not ${quote(expected)}`,
+      { hint: "it was damaged on its way, or the registry is not to be trusted: try again, or another one" },
     );
   }
   const said = response.header("content-type")?.split(";", 1)[0]?.trim().toLowerCase() ?? "";

@@ -100,7 +100,7 @@ describe("a proxy", () => {
     await new Promise((resolve) => proxy.close(resolve));
   });
 
-  const send = async (url: string, stallTimeoutMs = 5000) => {
+  const send = async (url: string, stallTimeoutMs = 60_000) => {
     using client = new HttpClient({
       stallTimeoutMs,
       certificateAuthorities: [],

@@ -58,13 +58,13 @@ export async function sendFollowing(
  * @throws RunletError `ERR_RUNLET_REGISTRY` where it is no address, or one that may not be talked to.
  */
 export function resolveLocation(location: string, base: URL, plainHttpHosts: ReadonlySet<string>): URL {
-  const from = `${quote(base.host)} refers to ${quote(location)}`;
-  if (!URL.canParse(location, base.href)) throw new RunletError("ERR_RUNLET_REGISTRY", `${from}, which is no address`);
-  const url = new URL(location, base);
-  if (!isAllowedReferral({ url, base }, plainHttpHosts)) {
-    throw new RunletError("ERR_RUNLET_REGISTRY", `${from}, which is not protected by TLS`);
-  }
-  return url;
+  const url = URL.canParse(location, base.href) ? new URL(location, base) : undefined;
+  if (url !== undefined && isAllowedReferral({ url, base }, plainHttpHosts)) return url;
+  const isWeb = url?.protocol === "http:" || url?.protocol === "https:";
+  const why = url === undefined ? "no address" : isWeb ? "not protected by TLS" : "no address of the web";
+  throw new RunletError("ERR_RUNLET_REGISTRY", `${quote(base.host)} refers to ${quote(location)}, which is ${why}`, {
+    hint: "nothing was sent there; whoever runs the registry can say what is meant",
+  });
 }
 
 /** A stream cannot be sent a second time. */

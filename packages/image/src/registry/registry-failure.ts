@@ -10,15 +10,20 @@ const errorLimitBytes = 16 * 1024;
  * The error of an answer whose status is no success. Its body is read or given up.
  *
  * @param what - what was being done: `cannot read the manifest of "latest" in "alpine"`.
+ * @param hints - what to do about a status, where it is not the usual.
  */
-export async function refusal(response: HttpResponse, what: string): Promise<RunletError> {
+export async function refusal(
+  response: HttpResponse,
+  what: string,
+  hints: Readonly<Record<number, string>> = {},
+): Promise<RunletError> {
   const { status, url } = response;
   const said = await readReason(response);
   const waitS = Number(response.header("retry-after") ?? Number.NaN);
   return new RunletError(
     "ERR_RUNLET_REGISTRY",
     `${what}: ${quote(url.host)} answers ${status}${meaningOf(status)}${said === undefined ? "" : ` (${said})`}`,
-    { hint: hintOf(status, { host: url.host, waitS }), details: { status, host: url.host } },
+    { hint: hints[status] ?? hintOf(status, { host: url.host, waitS }), details: { status, host: url.host } },
   );
 }
 
@@ -26,14 +31,20 @@ export async function refusal(response: HttpResponse, what: string): Promise<Run
  * The error of a connection that failed for good; any other error is handed back as it is.
  *
  * @param what - what was being done.
+ * @param again - what to do where trying again may help.
  */
-export function explainConnection(error: unknown, what: string): unknown {
+export function explainConnection(error: unknown, what: string, again = "try again later"): unknown {
   if (!(error instanceof ConnectionFailure)) return error;
-  const { code, url, message } = error;
+  const { code, url, message, isStall, isTransient } = error;
+  const hint = isStall ? `${again}, or allow more time with --timeout` : isTransient ? again : undefined;
   return new RunletError(
-    error.isStall ? "ERR_RUNLET_TIMEOUT" : "ERR_RUNLET_REGISTRY",
-    `${what}: ${quote(url.host)}: ${error.isStall ? message : quote(message).slice(1, -1)}`,
-    { hint: connectionHint(code), details: { host: url.host, ...(code === undefined ? {} : { code }) }, cause: error },
+    isStall ? "ERR_RUNLET_TIMEOUT" : "ERR_RUNLET_REGISTRY",
+    `${what}: ${quote(url.host)}: ${isStall ? message : quote(message).slice(1, -1)}`,
+    {
+      hint: connectionHint(code) ?? hint,
+      details: { host: url.host, ...(code === undefined ? {} : { code }) },
+      cause: error,
+    },
   );
 }
 

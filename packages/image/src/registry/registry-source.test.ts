@@ -1,7 +1,8 @@
 import { once } from "node:events";
+import type { ServerResponse } from "node:http";
 import { createServer } from "node:net";
 import type { Descriptor } from "@runlet/spec";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { digestOf, FakeRegistry } from "../../test/fake-registry.ts";
 import type { ImageSource } from "../transfer.ts";
 import type { RegistryOptions } from "./options.ts";
@@ -32,6 +33,17 @@ async function read(source: ImageSource, descriptor: Descriptor, offsetBytes = 0
   const chunks: Uint8Array[] = [];
   for await (const chunk of source.blob(descriptor, { offsetBytes })) chunks.push(chunk);
   return Buffer.concat(chunks);
+}
+
+/** Answers the first request for a blob in the registry's stead. */
+function answerFirstBlob(answer: (response: ServerResponse) => void): void {
+  let isFirst = true;
+  registry.intercept = ({ path }, response) => {
+    if (!path.includes("/blobs/") || !isFirst) return false;
+    isFirst = false;
+    answer(response);
+    return true;
+  };
 }
 
 /** Bytes that differ from place to place. */
@@ -221,16 +233,28 @@ describe("blobs", () => {
     expect(registry.requests.length).toBe(3);
   });
 
+  test("that break off, and cannot be asked for any more, are tried again as often as anything, not that many times over", async () => {
+    const descriptor = registry.addBlob(noise(1000));
+    registry.intercept = ({ path, headers }, response) => {
+      if (!path.includes("/blobs/")) return false;
+      if (headers.range === undefined) response.writeHead(200, { "content-length": 1000 });
+      if (headers.range === undefined) response.write("x", () => response.destroy());
+      else response.destroy();
+      return true;
+    };
+    await using source = open();
+    await expect(read(source, descriptor)).rejects.toMatchObject({
+      code: "ERR_RUNLET_REGISTRY",
+      message: expect.stringMatching(/: the connection broke off$/),
+      hint: "try again: what was received is kept",
+    });
+    expect(registry.requests.length).toBe(1 + hurried.attempts);
+  });
+
   test("that end before their length without a broken connection are tried again", async () => {
     const bytes = noise(1000);
     const descriptor = registry.addBlob(bytes);
-    let isFirst = true;
-    registry.intercept = ({ path }, response) => {
-      if (!path.includes("/blobs/") || !isFirst) return false;
-      isFirst = false;
-      response.writeHead(200).end(bytes.subarray(0, 10));
-      return true;
-    };
+    answerFirstBlob((response) => response.writeHead(200).end(bytes.subarray(0, 10)));
     await using source = open();
     expect((await read(source, descriptor)).equals(bytes)).toBe(true);
     expect(registry.seen.at(-1)?.headers.range).toBe("bytes=10-");
@@ -364,46 +388,74 @@ describe("a registry that is overloaded", () => {
 });
 
 describe("a registry that keeps silent", () => {
+  const stallTimeoutMs = 60_000;
+  /** Whether an answer is being waited for that does not come. */
+  let isSilent = false;
+  let clock: NodeJS.Timeout;
+  // Time passes by this clock alone: slowly as long as there are answers, so that a busy machine makes none late.
+  beforeEach(() => {
+    isSilent = false;
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    clock = setInterval(() => {
+      vi.advanceTimersByTime(isSilent ? stallTimeoutMs : 5);
+      isSilent = false;
+    }, 1);
+  });
+  afterEach(() => {
+    clearInterval(clock);
+    vi.useRealTimers();
+  });
+
+  /** Answers nothing but the question whether it is there. */
+  const keepSilent: FakeRegistry["intercept"] = ({ path }) => {
+    isSilent = path !== "/v2/";
+    return isSilent;
+  };
+
   test("before its answer", async () => {
-    registry.intercept = ({ path }) => path !== "/v2/";
-    await using source = open({ stallTimeoutMs: 100 });
+    registry.intercept = keepSilent;
+    await using source = open({ stallTimeoutMs });
     await expect(source.manifest()).rejects.toMatchObject({
       code: "ERR_RUNLET_TIMEOUT",
-      message: expect.stringContaining("no answer for 0.1 s"),
+      message: expect.stringContaining("no answer for 60 s"),
+      hint: "try again later, or allow more time with --timeout",
     });
-    expect(registry.requests.length).toBe(3);
+    expect(registry.requests.length).toBe(hurried.attempts);
   });
 
   test("in the middle of a blob, which then goes on", async () => {
     const bytes = noise(1000);
     const descriptor = registry.addBlob(bytes);
-    let isFirst = true;
-    registry.intercept = ({ path }, response) => {
-      if (!path.includes("/blobs/") || !isFirst) return false;
-      isFirst = false;
-      response.writeHead(200, { "content-length": 1000 }).write(bytes.subarray(0, 400));
-      return true;
-    };
-    await using source = open({ stallTimeoutMs: 800 });
-    expect((await read(source, descriptor)).equals(bytes)).toBe(true);
+    answerFirstBlob((response) => response.writeHead(200, { "content-length": 1000 }).write(bytes.subarray(0, 400)));
+    await using source = open({ stallTimeoutMs });
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of source.blob(descriptor)) {
+      isSilent = chunks.push(chunk) === 1;
+    }
+    expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
+    expect(registry.seen.at(-1)?.headers.range).toBe("bytes=400-");
   });
 
   test("ends by the signal", async () => {
-    registry.intercept = ({ path }) => path !== "/v2/";
+    const abort = new AbortController();
+    registry.intercept = ({ path }) => {
+      if (path !== "/v2/") abort.abort();
+      return path !== "/v2/";
+    };
     await using source = open();
-    const signal = AbortSignal.timeout(100);
-    await expect(source.manifest("latest", { signal })).rejects.toMatchObject({ code: "ERR_RUNLET_ABORTED" });
+    await expect(source.manifest("latest", { signal: abort.signal })).rejects.toMatchObject({
+      code: "ERR_RUNLET_ABORTED",
+    });
+    expect(registry.requests.length).toBe(1);
   });
 
   test("is not what a reader is that takes its time", async () => {
     const bytes = noise(2_000_000);
     const descriptor = registry.addBlob(bytes);
-    await using source = open({ stallTimeoutMs: 800 });
+    await using source = open({ stallTimeoutMs });
     let doneBytes = 0;
-    let isFirst = true;
     for await (const chunk of source.blob(descriptor)) {
-      if (isFirst) await new Promise((resolve) => setTimeout(resolve, 1500));
-      isFirst = false;
+      vi.advanceTimersByTime(2 * stallTimeoutMs);
       doneBytes += chunk.length;
     }
     expect(doneBytes).toBe(bytes.length);

@@ -82,7 +82,7 @@ class RegistrySource implements ImageSource {
         return;
       } catch (error) {
         const isLast = index === places.length - 1;
-        if (isLast || !isOfServer(error)) throw explainConnection(error, what);
+        if (isLast || !isOfServer(error)) throw explainConnection(error, what, "try again: what was received is kept");
       }
       if (doneBytes === totalBytes) return;
     }
@@ -126,9 +126,10 @@ class RegistrySource implements ImageSource {
     let failures = 0;
     let entityTag: string | undefined;
     while (doneBytes < totalBytes || doneBytes === 0) {
+      // A request is sent again where that may help: what fails nevertheless has failed often enough.
+      const opened = await openBlob({ ...request, offsetBytes: doneBytes, entityTag });
+      entityTag = opened.entityTag;
       try {
-        const opened = await openBlob({ ...request, offsetBytes: doneBytes, entityTag });
-        entityTag = opened.entityTag;
         for await (const chunk of opened.content) {
           doneBytes += chunk.length;
           yield chunk;

@@ -38,9 +38,12 @@ export class FileQueue {
 
   /** @param file - its bytes are copied. */
   push(place: TargetPlace, file: NewFile, entryPath: Buffer): void {
-    if (this.#pending.length >= maxPending || this.isPendingAt(place)) this.settle();
+    let directories = this.#directoriesOf.get(place.name);
+    if (this.#pending.length >= maxPending || directories?.includes(place.directoryId) === true) {
+      this.settle();
+      directories = undefined;
+    }
     this.#writer ??= new FileWriter();
-    const directories = this.#directoriesOf.get(place.name);
     if (directories === undefined) this.#directoriesOf.set(place.name, [place.directoryId]);
     else directories.push(place.directoryId);
     this.#pending.push({ place, entryPath });

@@ -7,8 +7,8 @@ import { defaultUnpackLimits, type UnpackLimits } from "./unpack-limits.ts";
 import type { UnpackOptions, UnpackResult } from "./unpack-options.ts";
 import { Unpacker } from "./unpacker.ts";
 
-/** Small enough for the processor's cache, as the bytes are read once more when they are written. */
-const chunkBytes = 256 << 10;
+/** Each is read on another thread, to which a smaller one would not be worth turning. */
+const chunkBytes = 1 << 20;
 /** From here on the ratio counts. */
 const ratioFloorBytes = 16 << 20;
 

@@ -46,8 +46,8 @@ const noXattrs: readonly ExtendedAttribute[] = [];
 export function buildEntry(header: Header, preamble: EntryPreamble, offset: number): StoredEntry {
   const { records } = preamble;
   const pax = records.length === 0 ? preamble.globalPax : mergePax(preamble.globalPax, records);
-  const path = preamble.longPath ?? pax.get("GNU.sparse.name") ?? pax.get("path") ?? header.path;
-  const linkTarget = preamble.longLinkTarget ?? pax.get("linkpath") ?? header.linkTarget;
+  const path = preamble.longPath ?? recordOf(pax, "GNU.sparse.name") ?? recordOf(pax, "path") ?? header.path;
+  const linkTarget = preamble.longLinkTarget ?? recordOf(pax, "linkpath") ?? header.linkTarget;
   let type = types[header.flag];
   if (type === undefined)
     throw archiveError(offset, `entries of type ${JSON.stringify(header.flag)} are not supported`);
@@ -62,7 +62,7 @@ export function buildEntry(header: Header, preamble: EntryPreamble, offset: numb
   const hasSparseMap =
     type === "file" &&
     decimalOf(pax, "GNU.sparse.major", offset) === 1 &&
-    pax.get("GNU.sparse.minor")?.toString() === "0";
+    recordOf(pax, "GNU.sparse.minor")?.toString() === "0";
   const dataRanges =
     hasSparseMap || type !== "file" || records.length === 0 ? undefined : parsePaxSparse(records, offset);
   const isSparse = hasSparseMap || dataRanges !== undefined;
@@ -79,8 +79,8 @@ export function buildEntry(header: Header, preamble: EntryPreamble, offset: numb
       mode: header.mode,
       uid: decimalOf(pax, "uid", offset) ?? header.uid,
       gid: decimalOf(pax, "gid", offset) ?? header.gid,
-      userName: pax.get("uname") ?? header.userName,
-      groupName: pax.get("gname") ?? header.groupName,
+      userName: recordOf(pax, "uname") ?? header.userName,
+      groupName: recordOf(pax, "gname") ?? header.groupName,
       sizeBytes: type === "file" ? realSizeBytes : 0,
       mtime: timeOf(pax, "mtime", offset) ?? header.mtime,
       atime: timeOf(pax, "atime", offset),
@@ -97,8 +97,13 @@ export function buildEntry(header: Header, preamble: EntryPreamble, offset: numb
   };
 }
 
+/** Most entries have no record at all, which is quicker seen than looked up many times. */
+function recordOf(pax: ReadonlyMap<string, Buffer>, keyword: string): Buffer | undefined {
+  return pax.size === 0 ? undefined : pax.get(keyword);
+}
+
 function decimalOf(pax: ReadonlyMap<string, Buffer>, keyword: string, offset: number): number | undefined {
-  const value = pax.size === 0 ? undefined : pax.get(keyword);
+  const value = recordOf(pax, keyword);
   if (value === undefined) return undefined;
   const parsed = parseDecimal(value);
   if (parsed === undefined) throw archiveError(offset, `the PAX record ${keyword} is no number`);
@@ -106,7 +111,7 @@ function decimalOf(pax: ReadonlyMap<string, Buffer>, keyword: string, offset: nu
 }
 
 function timeOf(pax: ReadonlyMap<string, Buffer>, keyword: string, offset: number): Timestamp | undefined {
-  const value = pax.size === 0 ? undefined : pax.get(keyword);
+  const value = recordOf(pax, keyword);
   if (value === undefined) return undefined;
   const parsed = parseTime(value);
   if (parsed === undefined) throw archiveError(offset, `the PAX record ${keyword} is no time`);

@@ -29,7 +29,8 @@ struct new_file {
 /* Followed by the names and contents that its files point to. */
 struct batch {
   struct batch *next;
-  size_t length;
+  /* Of all of it in memory, and of names and contents. */
+  size_t capacity, length;
   size_t done, count;
   struct new_file files[];
 };
@@ -39,6 +40,8 @@ struct writer {
   pthread_mutex_t mutex;
   pthread_cond_t worker_wakes, producer_wakes;
   struct batch *head, *tail;
+  /* The memory of one that is done, for the next. */
+  struct batch *spare;
   size_t queued_bytes;
   int64_t done;
   int error;
@@ -62,17 +65,23 @@ static bool is_harmless_mode(mode_t mode) {
   return (mode & 07000) == 0 && ((mode >> 3) & 07 & ~mode) == 0;
 }
 
+struct caller {
+  uid_t uid;
+  gid_t gid;
+};
+
 /* Whether a new file has its owner and mode without their being set: most files of an archive that root unpacks do. An id that
  * the user namespace does not have looks like another one, but not like the caller's. */
-static bool has_owner_and_mode(int fd, const struct new_file *file) {
+static bool has_owner_and_mode(int fd, const struct new_file *file, const struct caller *caller) {
+  bool is_any_user = file->uid == (uid_t)-1, is_any_group = file->gid == (gid_t)-1;
+  if ((!is_any_user && file->uid != caller->uid) || (!is_any_group && file->gid != caller->gid)) return false;
   struct stat stat;
-  return (file->uid == (uid_t)-1 || file->uid == geteuid()) && (file->gid == (gid_t)-1 || file->gid == getegid()) &&
-         syscall(SYS_fstat, fd, &stat) == 0 && (stat.st_mode & 07777) == file->mode &&
-         (file->uid == (uid_t)-1 || stat.st_uid == file->uid) && (file->gid == (gid_t)-1 || stat.st_gid == file->gid);
+  return syscall(SYS_fstat, fd, &stat) == 0 && (stat.st_mode & 07777) == file->mode &&
+         (is_any_user || stat.st_uid == file->uid) && (is_any_group || stat.st_gid == file->gid);
 }
 
-static int set_owner_and_mode(int fd, const struct new_file *file) {
-  if (has_owner_and_mode(fd, file)) return 0;
+static int set_owner_and_mode(int fd, const struct new_file *file, const struct caller *caller) {
+  if (has_owner_and_mode(fd, file, caller)) return 0;
   bool has_owner = file->uid != (uid_t)-1 || file->gid != (gid_t)-1;
   /* Owner before mode: a change of owner clears set-user-ID. */
   if (has_owner && fchown(fd, file->uid, file->gid) < 0) return -1;
@@ -80,14 +89,15 @@ static int set_owner_and_mode(int fd, const struct new_file *file) {
 }
 
 /* Makes a file that must not exist, with content, owner, mode and times; 0 or -errno, and then there is no file. */
-static int create_file(const struct new_file *file) {
+static int create_file(const struct new_file *file, const struct caller *caller) {
   mode_t mode = is_harmless_mode(file->mode) ? file->mode : 0600;
   int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   CLEANUP_FD int fd = (int)RETRY(openat(file->dir_fd, file->name, flags, mode));
   if (fd < 0) return -errno;
   struct timespec times[2] = {file->time, file->time};
   /* Times last: writing changes them. */
-  if (write_all(fd, file->bytes, file->length) == 0 && set_owner_and_mode(fd, file) == 0 && futimens(fd, times) == 0)
+  if (write_all(fd, file->bytes, file->length) == 0 && set_owner_and_mode(fd, file, caller) == 0 &&
+      futimens(fd, times) == 0)
     return 0;
   int error = errno;
   unlinkat(file->dir_fd, file->name, 0);
@@ -96,8 +106,9 @@ static int create_file(const struct new_file *file) {
 
 /* Makes the files of a batch that are not made yet; 0 or -errno of the one at `done`. */
 static int create_files(struct batch *batch) {
+  struct caller caller = {geteuid(), getegid()};
   for (; batch->done < batch->count; batch->done++) {
-    int result = create_file(&batch->files[batch->done]);
+    int result = create_file(&batch->files[batch->done], &caller);
     if (result < 0) return result;
   }
   return 0;
@@ -124,7 +135,8 @@ static void *work(void *argument) {
       writer->head = batch->next;
       if (writer->head == NULL) writer->tail = NULL;
       writer->queued_bytes -= batch->length;
-      free(batch);
+      free(writer->spare);
+      writer->spare = batch;
     }
     if (writer->is_producer_asleep && (writer->head == NULL || writer->error != 0 || writer->queued_bytes < MAX_QUEUED_BYTES / 2))
       pthread_cond_signal(&writer->producer_wakes);
@@ -151,7 +163,8 @@ static void close_writer(struct writer *writer) {
     writer->head = batch->next;
     free(batch);
   }
-  writer->tail = NULL;
+  free(writer->spare);
+  writer->tail = writer->spare = NULL;
   writer->is_closed = true;
 }
 
@@ -223,6 +236,20 @@ static bool read_file(const double fields[FIELDS], const char *data, size_t avai
   return memchr(data, '\0', name_length + 1) == data + name_length;
 }
 
+/* Memory for a batch: that of the last one which is done if it fits, as pages of the kernel's cost as much as their filling;
+ * NULL if there is none. */
+static struct batch *new_batch(struct writer *writer, size_t capacity) {
+  pthread_mutex_lock(&writer->mutex);
+  struct batch *batch = writer->spare;
+  writer->spare = NULL;
+  pthread_mutex_unlock(&writer->mutex);
+  if (batch != NULL && batch->capacity >= capacity && batch->capacity / 2 <= capacity) return batch;
+  free(batch);
+  batch = malloc(capacity);
+  if (batch != NULL) batch->capacity = capacity;
+  return batch;
+}
+
 /* pushFiles(writer, fields, data) -> 0, or 1 while the queue is stalled (the files are queued all the same), or -errno.
  * `fields` are the bytes of FIELDS doubles for each file; `data` is of each its name, a NUL and its content. Both are copied, the
  * descriptors are not: they stay open until a flush. */
@@ -236,11 +263,11 @@ static napi_value push_files(napi_env env, napi_callback_info info) {
   size_t count = fields_length / sizeof numbers;
   if (args_failed(&args)) return NULL;
   if (writer->is_closed) return number_value(env, -EBADF);
-  CLEANUP_FREE struct batch *batch = malloc(sizeof *batch + count * sizeof *batch->files + length);
+  CLEANUP_FREE struct batch *batch = new_batch(writer, sizeof *batch + count * sizeof *batch->files + length);
   if (batch == NULL) return number_value(env, -ENOMEM);
   char *copy = (char *)(batch->files + count);
   if (length > 0) memcpy(copy, data, length);
-  *batch = (struct batch){.length = length, .count = count};
+  *batch = (struct batch){.capacity = batch->capacity, .length = length, .count = count};
   for (size_t at = 0, i = 0; i < count; i++) {
     struct new_file *file = &batch->files[i];
     memcpy(numbers, fields + i * sizeof numbers, sizeof numbers);

@@ -276,7 +276,8 @@ export class Container implements AsyncDisposable {
       using _lock = await this.#directory.lock();
       const record = this.#record.read();
       const [status, cgroup] = [this.#status(record), this.#cgroupOf(record)];
-      await checkpointContainer({ record, status, cgroup, options, allowedAnnotations: this.#allowed });
+      const stateHostPath = this.#directory.hostPath;
+      await checkpointContainer({ record, status, cgroup, stateHostPath, options, allowedAnnotations: this.#allowed });
     }
     if (!options.leaveRunning && !options.preDump) await this.delete({ force: true });
   }

@@ -194,6 +194,7 @@ function recordOf(request: ContainerRequest, streamFds: readonly number[]): Stat
     startOperations: { firstIndex, operations: atStart.map(recordOperation) },
     ...(options.ownsBundle ? { ownsBundle: true } : {}),
     ...(options.noNewKeyring ? { noNewKeyring: true } : {}),
+    ...(options.hasNotifySocket ? { hasNotifySocket: true } : {}),
   };
 }
 

@@ -149,7 +149,7 @@ export class Runtime {
     const { restoreContainer } = await import("./checkpoint/restore.ts");
     const loaded = this.#load(options);
     const cgroup = this.#cgroup(id, loaded.spec);
-    const plan = this.#compile(id, loaded, cgroup, {});
+    const compile = (spec: Spec) => this.#compile(id, { ...loaded, spec }, cgroup, {});
     makeRoot(this.root);
     const directory = new StateDirectory(this.root, id);
     const { isRootless } = this;
@@ -158,7 +158,7 @@ export class Runtime {
     return await restoreContainer({
       id,
       loaded,
-      plan,
+      compile,
       cgroup,
       options,
       directory,

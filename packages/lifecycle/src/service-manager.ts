@@ -3,8 +3,8 @@ import type { Mount, Spec } from "@runlet/spec";
 import type { CreateOptions } from "./options.ts";
 import { notifyDirectoryName } from "./state-directory.ts";
 
-/** Where a container finds the socket for its service manager, as with runc. */
-const containerDirectory = "/run/notify";
+/** The directory in which a container finds the socket for its service manager, as with runc. */
+export const notifyContainerPath = "/run/notify";
 
 /** Name of that socket in its directory. */
 export const notifySocketName = "notify.sock";
@@ -23,15 +23,19 @@ export function forServiceManager(spec: Spec, options: CreateOptions, directoryH
     env.push(`LISTEN_FDS=${listenFds}`, "LISTEN_PID=1");
     if (listenFdNames !== undefined) env.push(`LISTEN_FDNAMES=${listenFdNames}`);
   }
-  if (hasNotifySocket) env.push(`NOTIFY_SOCKET=${join(containerDirectory, notifySocketName)}`);
+  if (hasNotifySocket) env.push(`NOTIFY_SOCKET=${join(notifyContainerPath, notifySocketName)}`);
   const withEnv = { ...spec, process: { ...spec.process, env } };
-  if (!hasNotifySocket) return withEnv;
+  return hasNotifySocket ? withNotifyMount(withEnv, directoryHostPath) : withEnv;
+}
+
+/** The config with the mount by which a container sees the socket to report to. */
+export function withNotifyMount(spec: Spec, directoryHostPath: string): Spec {
   const notifyMount: Mount = {
-    destination: containerDirectory,
+    destination: notifyContainerPath,
     source: join(directoryHostPath, notifyDirectoryName),
     options: ["bind", "nosuid", "noexec", "nodev", "ro"],
   };
-  return { ...withEnv, mounts: [...(spec.mounts ?? []), notifyMount] };
+  return { ...spec, mounts: [...(spec.mounts ?? []), notifyMount] };
 }
 
 /** How many descriptors from 3 on the container gets: the passed sockets come first. */

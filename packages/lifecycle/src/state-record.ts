@@ -42,6 +42,8 @@ export interface StateRecord {
   readonly ownsBundle?: true;
   /** Whether the container has the session keyring of its creator; left out when it has its own. */
   readonly noNewKeyring?: true;
+  /** Whether it sees a socket for a service manager, of which its config says nothing; left out when it does not. */
+  readonly hasNotifySocket?: true;
   /** The config as it was when the container was created. */
   readonly config: Spec;
 }

@@ -5,7 +5,7 @@ import type { Spec } from "@runlet/spec";
 import { pipe } from "@runlet/syscall";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { busyboxHostPath, makeBundle } from "../../test/bundle.ts";
-import { soundParts, writeImage } from "../../test/criu-image.ts";
+import { type ImageParts, soundParts, writeImage } from "../../test/criu-image.ts";
 import { type FakeCriu, makeFakeCriu } from "../../test/fake-criu.ts";
 import type { Container } from "../container.ts";
 import { Runtime } from "../runtime.ts";
@@ -82,6 +82,16 @@ describe("a checkpoint", () => {
     const links = JSON.parse(readFileSync(join(directory, "images/descriptors.json"), "utf8"));
     expect(links).toEqual(Array.from({ length: 3 }, () => expect.stringMatching(/^pipe:\[\d+\]$/)));
     expect(await runtime.list()).toEqual([]);
+  });
+
+  it("names the mount of the socket for a service manager, which the config does not have", async () => {
+    const { runtime, bundle, directory } = makeBox();
+    const container = await runtime.create("box", { bundle, stdio: "pipe", hasNotifySocket: true });
+    onTestFinished(() => container[Symbol.asyncDispose]());
+    await container.start();
+    const criu = willingCriu();
+    await container.checkpoint({ imagePath: join(directory, "images"), criuPath: criu.hostPath });
+    expect(criu.requests()[1]?.opts?.extMnt).toContainEqual({ key: "/run/notify", val: "/run/notify" });
   });
 
   it("leaves the container running when it is told to, or when only the memory is saved", async () => {
@@ -269,7 +279,7 @@ describe("a restore", () => {
   });
 
   /** A bundle that is what {@link soundParts} says, and the image of it. */
-  function makeSound() {
+  function makeSound(edit: (parts: ImageParts) => void = () => {}) {
     const box = makeBox((spec) => {
       const types = ["pid", "network", "ipc", "uts", "mount", "cgroup"] as const;
       Object.assign(spec, {
@@ -287,7 +297,9 @@ describe("a restore", () => {
       });
     });
     const imagePath = join(box.directory, "images");
-    writeImage(imagePath, soundParts());
+    const parts = soundParts();
+    edit(parts);
+    writeImage(imagePath, parts);
     return { ...box, imagePath };
   }
 
@@ -337,6 +349,19 @@ describe("a restore", () => {
     expect(existsSync(join(bundle, "rootfs/data"))).toBe(true);
     expect(existsSync(join(directory, "state/fake-back"))).toBe(false);
     expect(groupsOf("fake-back")).toEqual([]);
+  });
+
+  it("gives a directory for the socket of a service manager to a container that had one", async () => {
+    const at = "/run/notify";
+    const { runtime, bundle, directory, imagePath } = makeSound(({ mounts }) =>
+      mounts.push({ type: 17, mountId: 9, parentId: 1, flags: 15, root: "/any", mountPoint: at, externalKey: at }),
+    );
+    const criu = willingCriu({ [RESTORE]: [{ type: RESTORE, success: false, crErrmsg: "enough" }] });
+    const restored = runtime.restore("fake-back", { bundle, imagePath, criuPath: criu.hostPath, stdio: "null" });
+    await expect(restored).rejects.toThrow("enough");
+    const request = criu.requests().find(({ type }) => type === RESTORE);
+    expect(request?.opts?.extMnt).toContainEqual({ key: at, val: join(directory, "state/fake-back/notify") });
+    expect(existsSync(join(directory, "state/fake-back"))).toBe(false);
   });
 
   it("that is broken off leaves nothing", async () => {

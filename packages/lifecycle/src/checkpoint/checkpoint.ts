@@ -5,6 +5,7 @@ import { RunletError } from "@runlet/errors";
 import { compile, type Plan } from "@runlet/plan";
 import { hostFacts, hostLayout } from "../host.ts";
 import type { ContainerStatus } from "../options.ts";
+import { withNotifyMount } from "../service-manager.ts";
 import type { StateRecord } from "../state-record.ts";
 import { criuConfigPath } from "./criu-config.ts";
 import { type CriuOptions, cgroupModes, requestTypes } from "./criu-message.ts";
@@ -31,6 +32,8 @@ export interface CheckpointRequest {
   readonly record: StateRecord;
   readonly status: ContainerStatus;
   readonly cgroup: Cgroup | null;
+  /** Directory of the container's state. */
+  readonly stateHostPath: string;
   /** Names of annotations that may act. */
   readonly allowedAnnotations: readonly string[];
   readonly options: CheckpointOptions;
@@ -114,7 +117,8 @@ function checkStatusFd(fd: number | undefined): void {
 }
 
 /** The plan that the container was made by. */
-function planOf({ id, config, bundle }: StateRecord, cgroup: Cgroup | null): Plan {
+function planOf({ record, cgroup, stateHostPath }: CheckpointRequest): Plan {
+  const { id, config, bundle, hasNotifySocket } = record;
   const group =
     cgroup === null || cgroup.driver === "disabled"
       ? null
@@ -125,13 +129,14 @@ function planOf({ id, config, bundle }: StateRecord, cgroup: Cgroup | null): Pla
           controllers: cgroup.controllers,
           hostPaths: cgroup.hostPaths,
         };
-  return compile(config, hostFacts(), { id, bundleHostPath: bundle, cgroup: group });
+  const spec = hasNotifySocket ? withNotifyMount(config, stateHostPath) : config;
+  return compile(spec, hostFacts(), { id, bundleHostPath: bundle, cgroup: group });
 }
 
 function criuOptions(request: CheckpointRequest): CriuOptions {
   const { record, cgroup, options } = request;
   const pid = record.init_process_pid;
-  const plan = planOf(record, cgroup);
+  const plan = planOf(request);
   const configHostPath = criuConfigPath(record.config, request.allowedAnnotations);
   const namespaces = externalNamespaces(record.config);
   const mounts = options.preDump ? new Map<string, string>() : locateExternalMounts(pid, externalMounts(plan));

@@ -43,6 +43,15 @@ export interface MountExpectations {
   readonly mountPoints: ReadonlyMap<string, string>;
 }
 
+/** Whether an image has a mount of the host's that bears a name; the image is not checked yet. */
+export function hasExternalMount(images: ImageDirectory, key: string): boolean {
+  return images.names.some((file) => {
+    if (!/^mountpoints-\d+\.img$/.test(file)) return false;
+    const mounts = readImage(images, { name: file.replace(".img", ""), kind: "mountpoints", schema: mountFields });
+    return mounts.some(({ externalKey }) => externalKey === key);
+  });
+}
+
 /**
  * Compares the mounts of an image with those of the config: each where it belongs, on what it belongs on, with the same content
  * and no fewer restrictions, and none besides. An image that says otherwise would have CRIU mount what is the host's, or

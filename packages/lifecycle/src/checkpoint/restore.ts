@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import type { Cgroup } from "@runlet/cgroups";
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import type { Plan } from "@runlet/plan";
+import type { Spec } from "@runlet/spec";
 import { selectAnnotations } from "../annotations.ts";
 import type { LoadedConfig } from "../config.ts";
 import { Container } from "../container.ts";
@@ -14,6 +15,7 @@ import { newRecord } from "../new-record.ts";
 import type { Warning } from "../options.ts";
 import { writePidFile } from "../pid-file.ts";
 import { readProcessStatus } from "../process-status.ts";
+import { notifyContainerPath, withNotifyMount } from "../service-manager.ts";
 import type { StateDirectory, StateLock } from "../state-directory.ts";
 import type { StateRecord } from "../state-record.ts";
 import { openStandardDescriptors, openStreams, type StandardDescriptors } from "../stdio.ts";
@@ -33,6 +35,7 @@ import {
 } from "./external-resource.ts";
 import { checkImages } from "./image-check.ts";
 import { ImageDirectory, imageError, makeWorkDirectory } from "./image-directory.ts";
+import { hasExternalMount } from "./image-mount-check.ts";
 import { makeMountPoints } from "./mount-point.ts";
 import type { ManageCgroupsMode, RestoreOptions } from "./options.ts";
 import { type RestoredProcess, restoreProcess } from "./restored-process.ts";
@@ -46,7 +49,8 @@ const noNewPrivilegesVersion = 40000;
 export interface RestoreRequest {
   readonly id: string;
   readonly loaded: LoadedConfig;
-  readonly plan: Plan;
+  /** Compiles a plan of a config for this container. */
+  readonly compile: (spec: Spec) => Plan;
   readonly cgroup: Cgroup | null;
   /** Names of annotations that may act. */
   readonly allowedAnnotations: readonly string[];
@@ -73,7 +77,7 @@ export async function restoreContainer(request: RestoreRequest): Promise<Contain
 }
 
 async function restore(request: RestoreRequest, undo: Undo[]): Promise<Container> {
-  const { loaded, options, directory, plan, warn } = request;
+  const { loaded, options, directory, warn } = request;
   const { spec } = loaded;
   const hasTerminal = spec.process?.terminal ?? false;
   checkTerminal(options, hasTerminal);
@@ -83,8 +87,11 @@ async function restore(request: RestoreRequest, undo: Undo[]): Promise<Container
     warn({ pointer: "/process/noNewPrivileges", message: "is not restored: CRIU does it from version 4.0 on" });
   }
   const namespaces = externalNamespaces(spec);
-  const mounts = externalMounts(plan);
   using images = ImageDirectory.open(resolve(options.imagePath));
+  // It was made with a socket to report to a service manager, of which its config says nothing.
+  const hasNotifySocket = hasExternalMount(images, notifyContainerPath) && !hasMount(spec, notifyContainerPath);
+  const plan = request.compile(hasNotifySocket ? withNotifyMount(spec, directory.hostPath) : spec);
+  const mounts = externalMounts(plan);
   const pipes = readPipes(images);
   using receivers = new Receivers();
   receivers.connect(consoleSocket, options.consoleSocket);
@@ -95,7 +102,7 @@ async function restore(request: RestoreRequest, undo: Undo[]): Promise<Container
   let restored: RestoredProcess;
   let lock: StateLock;
   try {
-    record = newRecord(request, stdio.fds);
+    record = { ...newRecord(request, stdio.fds), ...(hasNotifySocket ? { hasNotifySocket } : {}) };
     undo.push(() =>
       record.init_process_pid === 0 ? undefined : runPoststopHooks(spec, hookStateOf(record, "stopped"), warn),
     );
@@ -119,11 +126,12 @@ async function restore(request: RestoreRequest, undo: Undo[]): Promise<Container
     restored = await restoreProcess({
       ...request,
       service,
+      plan,
       rootHostPath: loaded.rootHostPath,
       resources: spec.linux?.resources,
       actingAnnotations: selectAnnotations(spec, request.allowedAnnotations),
       opts: {
-        ...restoreOptions(request, { namespaces, mounts }),
+        ...restoreOptions(request, { plan, namespaces, mounts }),
         inheritFd: [...inherited.map(({ key }, index) => ({ key, fd: firstInheritedFd + index })), ...pipes],
       },
       images,
@@ -156,6 +164,7 @@ async function claim(
   // Until all is undone: what another command makes of the same id would be undone, too.
   undo.push(() => lock[Symbol.dispose]());
   undo.push(() => directory.remove());
+  if (record.hasNotifySocket) directory.createNotifyDirectory();
   directory.writeIntent(record);
   if (cgroup === null) return lock;
   undo.push(() => cgroup.delete());
@@ -207,6 +216,10 @@ async function adopt(parts: RestoredParts, undo: Undo[]): Promise<Container> {
   return container;
 }
 
+function hasMount({ mounts = [] }: Spec, containerPath: string): boolean {
+  return mounts.some(({ destination }) => destination === containerPath);
+}
+
 function checkTerminal({ consoleSocket: hostPath }: RestoreOptions, hasTerminal: boolean): void {
   if (hostPath === undefined || hasTerminal) return;
   throw new RunletError("ERR_RUNLET_TERMINAL", "cannot use console socket if runlet will not detach or allocate tty", {
@@ -225,11 +238,15 @@ function checkVersions(service: CriuService, { lsmProfile, lsmMountContext }: Re
   if (lsmMountContext !== undefined) requireVersion(service, 31600, "--lsm-mount-context");
 }
 
-function restoreOptions(
-  request: RestoreRequest,
-  { namespaces, mounts }: { namespaces: readonly ExternalNamespace[]; mounts: readonly ExternalMount[] },
-): CriuOptions {
-  const { loaded, plan, options, allowedAnnotations } = request;
+/** What is restored, and what of it lies outside. */
+interface RestorePlan {
+  readonly plan: Plan;
+  readonly namespaces: readonly ExternalNamespace[];
+  readonly mounts: readonly ExternalMount[];
+}
+
+function restoreOptions(request: RestoreRequest, { plan, namespaces, mounts }: RestorePlan): CriuOptions {
+  const { loaded, options, allowedAnnotations } = request;
   const { lsmProfile, lsmMountContext } = options;
   const configHostPath = criuConfigPath(loaded.spec, allowedAnnotations);
   const hasMasks = plan.phases.some(({ operations }) => operations.some(({ op }) => op === "maskPath"));

@@ -37,6 +37,27 @@ test("no file is long enough to have two reasons to change", () => {
   expect(long).toEqual([]);
 });
 
+test("a link of a document leads to a file of the repository", () => {
+  const broken = files
+    .filter((file) => file.endsWith(".md"))
+    .flatMap((file) =>
+      [...read(file).matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)]
+        .map(([, target = ""]) => join(file, "..", target))
+        .filter((target) => !files.some((other) => other === target || other.startsWith(`${target}/`)))
+        .map((target) => `${file}: ${target}`),
+    );
+  expect(broken).toEqual([]);
+});
+
+test.each(files.filter((file) => /^packages\/[^/]+\/package\.json$/.test(file)))(
+  "%s publishes sources and what is built of them, no tests and nothing that the build keeps for itself",
+  (file) => {
+    const manifest: { files?: string[]; engines?: unknown } = JSON.parse(read(file));
+    expect(manifest.files).toEqual(expect.arrayContaining(["dist", "!dist/.*", "src", "!src/**/*.test.ts"]));
+    expect(manifest.engines).toEqual(JSON.parse(read("package.json")).engines);
+  },
+);
+
 describe("error codes", () => {
   const sources = files.filter((file) => /^packages\/[^/]+\/src\/.*\.ts$/.test(file) && !file.endsWith(".test.ts"));
   const text = sources

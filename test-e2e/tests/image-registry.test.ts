@@ -227,6 +227,8 @@ describe("a registry with TLS and users", () => {
     await store.succeed("pull", from("api"), "--name", "api");
     const authFile = join(e2e.directory, "auth.json");
     const login = ["--authfile", authFile, "--tls-verify=false", "--username", user.name, "--password", user.password];
+    const missing = await store.run("push", [...access(), "--authfile", authFile, "api", destination()]);
+    expect([missing.status, missing.stderr]).toEqual([1, expect.stringContaining("cannot read the credentials in")]);
     await skopeo("login", ...login, closed.host);
     await store.succeed("push", ...access(), "--authfile", authFile, "api", destination());
 

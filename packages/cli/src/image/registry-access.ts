@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { access, constants, readFile } from "node:fs/promises";
 import { quote, RunletError } from "@runlet/errors";
 import type { CredentialSource, RegistryOptions } from "@runlet/image";
 import type { OptionValues } from "../command.ts";
@@ -35,7 +35,14 @@ async function credentialSource(
     const credentials = { username: creds.slice(0, colon), password: creds.slice(colon + 1) };
     return fixedCredentials(host, { kind: "password", ...credentials });
   }
-  return authfile === undefined ? storedCredentials() : storedCredentials({ REGISTRY_AUTH_FILE: authfile });
+  if (authfile === undefined) return storedCredentials();
+  // Of the usual places any may have none; one that was named has to be there.
+  try {
+    await access(authfile, constants.R_OK);
+  } catch (error) {
+    throw unreadable("credentials", authfile, error);
+  }
+  return storedCredentials({ REGISTRY_AUTH_FILE: authfile });
 }
 
 async function readCertificates(hostPath: string): Promise<string> {
@@ -43,11 +50,12 @@ async function readCertificates(hostPath: string): Promise<string> {
     const text = await readFile(hostPath, "utf8");
     if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new RunletError("ERR_RUNLET_USAGE", `cannot read the certificates in ${quote(hostPath)}`, {
-      errno: code,
-      cause: error,
-    });
+    throw unreadable("certificates", hostPath, error);
   }
   throw new RunletError("ERR_RUNLET_USAGE", `${quote(hostPath)} holds no certificate in PEM`);
+}
+
+function unreadable(what: string, hostPath: string, cause: unknown): RunletError {
+  const { code } = cause as NodeJS.ErrnoException;
+  return new RunletError("ERR_RUNLET_USAGE", `cannot read the ${what} in ${quote(hostPath)}`, { errno: code, cause });
 }

@@ -22,21 +22,24 @@ export interface AuthFile {
 type AuthEntry = Readonly<Record<"auth" | "username" | "password" | "identitytoken" | "registrytoken", string>>;
 
 /**
- * Where the user's credentials may lie, the first that answers counts: `REGISTRY_AUTH_FILE` alone where it is set;
- * otherwise `$XDG_RUNTIME_DIR/containers/auth.json`, `$XDG_CONFIG_HOME/containers/auth.json`, and the `config.json` in
- * `$DOCKER_CONFIG` or `~/.docker`.
+ * Where the user's credentials may lie, the first that answers counts: `REGISTRY_AUTH_FILE` alone where it is set; otherwise
+ * `containers/auth.json` in `$XDG_RUNTIME_DIR`, or `auth.json` in `/run/containers/UID` without one; `containers/auth.json` in
+ * `$XDG_CONFIG_HOME` or `~/.config`; and the `config.json` in `$DOCKER_CONFIG` or `~/.docker`.
+ *
+ * @param uid - of the user; undefined where there are none.
  */
-export function authFilePaths(environment: Readonly<Record<string, string | undefined>>): string[] {
+export function authFilePaths(environment: Readonly<Record<string, string | undefined>>, uid?: number): string[] {
   const { REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, XDG_CONFIG_HOME, DOCKER_CONFIG, HOME } = environment;
   if (isSet(REGISTRY_AUTH_FILE)) return [REGISTRY_AUTH_FILE];
   const home = isSet(HOME) ? HOME : undefined;
+  const runtimeHome = uid === undefined ? undefined : `/run/containers/${uid}/auth.json`;
   const configHome = isSet(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : home && `${home}/.config`;
   const dockerHome = isSet(DOCKER_CONFIG) ? DOCKER_CONFIG : home && `${home}/.docker`;
   return [
-    ...(isSet(XDG_RUNTIME_DIR) ? [`${XDG_RUNTIME_DIR}/containers/auth.json`] : []),
-    ...(configHome === undefined ? [] : [`${configHome}/containers/auth.json`]),
-    ...(dockerHome === undefined ? [] : [`${dockerHome}/config.json`]),
-  ];
+    isSet(XDG_RUNTIME_DIR) ? `${XDG_RUNTIME_DIR}/containers/auth.json` : runtimeHome,
+    configHome && `${configHome}/containers/auth.json`,
+    dockerHome && `${dockerHome}/config.json`,
+  ].filter((hostPath) => hostPath !== undefined);
 }
 
 function isSet(value: string | undefined): value is string {

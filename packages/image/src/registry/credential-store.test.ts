@@ -20,9 +20,12 @@ afterEach(() => {
 
 const auth = (text: string) => ({ auth: Buffer.from(text).toString("base64") });
 
+/** No credentials of whoever runs the tests. */
+const none = { XDG_RUNTIME_DIR: "/nonexistent" };
+
 function lookUp(document: unknown, host = "r.example", repository = "a/b"): Promise<Credentials | undefined> {
   writeFileSync(join(directory, "config.json"), typeof document === "string" ? document : JSON.stringify(document));
-  return storedCredentials({ DOCKER_CONFIG: directory })({ host, repository });
+  return storedCredentials({ ...none, DOCKER_CONFIG: directory })({ host, repository });
 }
 
 function install(name: string, script: string): void {
@@ -84,10 +87,12 @@ describe("an auth file", () => {
 
   test("that cannot be read is refused, one that is missing is not", async () => {
     mkdirSync(join(directory, "config.json"));
-    const source = storedCredentials({ DOCKER_CONFIG: directory });
+    const source = storedCredentials({ ...none, DOCKER_CONFIG: directory });
     await expect(source({ host: "h", repository: "r" })).rejects.toMatchObject({ errno: "EISDIR" });
-    expect(await storedCredentials({ DOCKER_CONFIG: "/nonexistent" })({ host: "h", repository: "r" })).toBeUndefined();
-    expect(await storedCredentials({})({ host: "h", repository: "r" })).toBeUndefined();
+    expect(
+      await storedCredentials({ ...none, DOCKER_CONFIG: "/nonexistent" })({ host: "h", repository: "r" }),
+    ).toBeUndefined();
+    expect(await storedCredentials(none)({ host: "h", repository: "r" })).toBeUndefined();
   });
 
   test("is looked for where Docker and Podman keep theirs; one that is named is the only one", () => {
@@ -96,6 +101,8 @@ describe("an auth file", () => {
       "/h/.config/containers/auth.json",
       "/h/.docker/config.json",
     ]);
+    expect(authFilePaths({ HOME: "/h" }, 0)[0]).toBe("/run/containers/0/auth.json");
+    expect(authFilePaths({ HOME: "/h", XDG_RUNTIME_DIR: "/r" }, 0)[0]).toBe("/r/containers/auth.json");
     expect(authFilePaths({ HOME: "/h", DOCKER_CONFIG: "/d", XDG_CONFIG_HOME: "/c" })).toEqual([
       "/c/containers/auth.json",
       "/d/config.json",

@@ -26,7 +26,7 @@ export function storedCredentials(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): CredentialSource {
   return async ({ host, repository, signal }) => {
-    for (const hostPath of authFilePaths(environment)) {
+    for (const hostPath of authFilePaths(environment, process.getuid?.())) {
       const file = await readAuthFile(hostPath);
       if (file === undefined) continue;
       const name = findHelper(file, host) ?? file.credsStore;

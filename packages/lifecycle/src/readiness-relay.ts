@@ -17,6 +17,9 @@ import { notifyDirectoryName } from "./state-directory.ts";
 /** What systemd takes at most. */
 const maxMessageBytes = 4096;
 
+/** More than a socket of the usual length holds: who has ended has said no more. */
+const maxMessagesAtOnce = 1024;
+
 /** How long the service manager may take to read what it was sent, before its attention is given up. As in runc. */
 const barrierTimeoutMs = 30_000;
 
@@ -99,8 +102,9 @@ export class ReadinessRelay implements Disposable {
     }
   }
 
+  /** A container that never stops talking must not keep this process from everything else. */
   #readReady(): string | null {
-    for (;;) {
+    for (let count = 0; count < maxMessagesAtOnce; count++) {
       const message = receiveMessage(this.#containerFd, maxMessageBytes);
       if (message === null) return null;
       for (const fd of message.fds) closeSync(fd);
@@ -108,6 +112,7 @@ export class ReadinessRelay implements Disposable {
       const ready = lines.find((line) => line.startsWith("READY="));
       if (ready !== undefined) return ready;
     }
+    return null;
   }
 
   /** systemd matches a message with its sender while that lives: it closes the pipe when it has come to this one. */
@@ -115,8 +120,11 @@ export class ReadinessRelay implements Disposable {
     const [readFd, writeFd] = pipe();
     const patience = AbortSignal.timeout(barrierTimeoutMs);
     try {
-      sendMessage(this.#hostFd, encoder.encode("BARRIER=1"), [writeFd]);
-      closeSync(writeFd);
+      try {
+        sendMessage(this.#hostFd, encoder.encode("BARRIER=1"), [writeFd]);
+      } finally {
+        closeSync(writeFd);
+      }
       await waitReadable(readFd, patience);
     } catch (error) {
       if (!patience.aborted) throw error;

@@ -249,6 +249,52 @@ describe("privileges", () => {
     process: { cwd: "/", user: { uid: 0, gid: 0 }, ...process },
   });
 
+  const limited = (hard: bigint): Operation =>
+    ({ op: "setRlimit", name: "RLIMIT_NPROC", resource: 6, soft: 1n, hard, from: "/process/rlimits/0" }) as const;
+  const planWith = (...more: readonly Operation[]): Plan => ({
+    version: 1,
+    descriptors: [],
+    phases: [{ name: "inNamespaces", operations: [...operations, ...more] }],
+  });
+  const limitedTo = (hard: bigint) => (parts: ImageParts) => {
+    const entries = Array.from({ length: 16 }, (_, resource) => ({ soft: 0n, hard: resource === 6 ? hard : 0n }));
+    parts.core = { ...parts.core, task: { ...parts.core.task, limits: { entries } } };
+  };
+
+  it("a limit that is higher than the config's, or is not there, is refused", () => {
+    const plan = planWith(limited(100n));
+    expect(() => check(limitedTo(100n), { plan })).not.toThrow();
+    expect(() => check(limitedTo(99n), { plan })).not.toThrow();
+    expect(() => check(limitedTo(101n), { plan })).toThrow("whose RLIMIT_NPROC is higher than config.json's");
+    expect(() => check(limitedTo(2n ** 64n - 1n), { plan })).toThrow("RLIMIT_NPROC is higher");
+    expect(() => check(() => {}, { plan })).toThrow("RLIMIT_NPROC is higher");
+  });
+
+  it("a limit says nothing where a process may change it itself", () => {
+    const bounding = operations.map((operation) =>
+      operation.op === "dropBoundingCapabilities" ? { ...operation, keep: ["CAP_SYS_RESOURCE" as const] } : operation,
+    );
+    const plan = { ...planWith(), phases: [{ name: "inNamespaces", operations: [...bounding, limited(1n)] }] } as Plan;
+    expect(() => check(limitedTo(5n), { plan })).not.toThrow();
+    const spec = specWith({ noNewPrivileges: true });
+    const restricted = (parts: ImageParts) => {
+      limitedTo(5n)(parts);
+      credentials(parts, { noNewPrivileges: 1 });
+    };
+    expect(() => check(restricted, { plan, spec })).toThrow("RLIMIT_NPROC is higher");
+  });
+
+  it("a process that the kernel would spare longer than the config says is refused", () => {
+    const spec = specWith({ oomScoreAdj: 300 });
+    const scored = (oomScoreAdj?: number) => (parts: ImageParts) => {
+      parts.core = { ...parts.core, task: { ...parts.core.task, oomScoreAdj } };
+    };
+    expect(() => check(scored(300), { spec })).not.toThrow();
+    expect(() => check(scored(299), { spec })).toThrow("oom_score_adj is lower");
+    expect(() => check(scored(-1000), { spec })).toThrow("oom_score_adj is lower");
+    expect(() => check(scored(), { spec })).toThrow("oom_score_adj is lower");
+  });
+
   it("a process that may gain privileges is refused, where CRIU says so", () => {
     const spec = specWith({ noNewPrivileges: true });
     expect(() => check(() => {}, { spec })).toThrow("may gain privileges");

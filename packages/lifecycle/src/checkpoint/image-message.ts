@@ -50,14 +50,22 @@ const credentialFields = {
   ambient: { number: 19, type: "uint32", repeated: true },
 } as const satisfies Schema;
 
-/** `core-TID.img` */
+const limitFields = {
+  soft: { number: 1, type: "uint64" },
+  hard: { number: 2, type: "uint64" },
+} as const satisfies Schema;
+
+/** `core-TID.img`; `task` is there for the first thread of a process. */
 export const coreFields = {
   task: {
     number: 3,
     type: {
       state: { number: 1, type: "uint32" },
+      /** By the kernel's numbers of the resources, from 0 on. */
+      limits: { number: 8, type: { entries: { number: 1, type: limitFields, repeated: true } } },
       cgroupSet: { number: 9, type: "uint32" },
       seccompMode: { number: 11, type: "uint32" },
+      oomScoreAdj: { number: 14, type: "int32" },
     },
   },
   thread: {

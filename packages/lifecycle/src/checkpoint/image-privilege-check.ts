@@ -10,8 +10,8 @@ const TASK_DEAD = 2;
 const SECCOMP_MODE_FILTER = 2;
 
 /**
- * Checks that no thread of an image may do more than the config allows: capabilities, ids, the filter of system calls, the
- * security profile, and `no_new_privs`.
+ * Checks that no thread of an image may do more than the config allows: capabilities, ids, limits, the filter of system calls,
+ * the security profile, and `no_new_privs`.
  *
  * @param threadIds - of all processes.
  * @throws RunletError `ERR_RUNLET_CHECKPOINT` that names the thread.
@@ -39,8 +39,27 @@ export function checkPrivileges(
       throw refuse("has a process of another user than config.json's");
     if (filter !== undefined && !isFiltered(core, filters, filter))
       throw refuse("has a process without the filter of /linux/seccomp");
+    checkLimits(core, { operations, expectations, refuse });
     checkProfile(credentials, expectations, refuse);
   }
+}
+
+/** Whoever has CAP_SYS_RESOURCE can change its limits; others can only lower them. */
+function checkLimits(
+  { task }: ImageCore,
+  given: { operations: readonly Operation[]; expectations: ImageExpectations; refuse: (what: string) => Error },
+): void {
+  const { operations, expectations, refuse } = given;
+  const { oomScoreAdj, noNewPrivileges = false } = expectations.spec.process ?? {};
+  if (task === undefined || mayHave("CAP_SYS_RESOURCE", operations, noNewPrivileges)) return;
+  for (const limit of operations) {
+    if (limit.op !== "setRlimit") continue;
+    const { hard } = task.limits?.entries?.[limit.resource] ?? {};
+    if (hard === undefined || hard > limit.hard)
+      throw refuse(`has a process whose ${limit.name} is higher than config.json's`);
+  }
+  if (oomScoreAdj !== undefined && (task.oomScoreAdj ?? 0) < oomScoreAdj)
+    throw refuse("has a process whose oom_score_adj is lower than config.json's");
 }
 
 function checkProfile(

@@ -134,11 +134,22 @@ export function parseConfiguration(options: {
   if (!Array.isArray(diffIds) || !diffIds.every(isDigest)) return refuse("its rootfs.diff_ids are no digests");
   if (diffIds.length !== manifest.layers.length)
     return refuse(`it has ${diffIds.length} layers, but the manifest ${manifest.layers.length}`);
+  checkFields(document, refuse);
   checkConfig(document.config, refuse);
   return {
     ...(document as unknown as ImageConfiguration),
     rootfs: { type: "layers", diff_ids: diffIds },
   };
+}
+
+function checkFields(document: JsonObject, refuse: (reason: string) => never): void {
+  for (const key of ["author", "created", "variant", "os.version"]) {
+    if (document[key] !== undefined && typeof document[key] !== "string") refuse(`its ${key} is no text`);
+  }
+  const { "os.features": features = [], history = [] } = document;
+  if (!Array.isArray(features) || !features.every((feature) => typeof feature === "string"))
+    refuse("its os.features are no texts");
+  if (!Array.isArray(history) || !history.every(isJsonObject)) refuse("its history is no list of objects");
 }
 
 const texts = ["User", "WorkingDir", "StopSignal"] as const;

@@ -211,6 +211,12 @@ describe("Volumes", () => {
     expect(optionsOf("/new")).toEqual(["nosuid", "nodev", "mode=755", ...owner, "tmpcopyup"]);
   });
 
+  test.each(["/", "", "//", "/..", "a/.."])("%j would hide everything, and is refused", (containerPath) => {
+    expect(() => specOf({ Volumes: { [containerPath]: {} } })).toThrow(
+      expect.objectContaining({ code: "ERR_RUNLET_IMAGE", message: expect.stringContaining("its whole root") }),
+    );
+  });
+
   test("are what the caller makes of them", () => {
     const configuration: ImageConfiguration = {
       os: "linux",

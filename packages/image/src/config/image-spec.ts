@@ -1,4 +1,5 @@
-import { RunletError } from "@runlet/errors";
+import { posix } from "node:path";
+import { quote, RunletError } from "@runlet/errors";
 import { type BundleConfig, composeSpec, type RootDirectory } from "@runlet/rootfs";
 import type { ImageConfiguration, LinuxIDMapping, Mount, Spec, User } from "@runlet/spec";
 import { closeFd, fileTypes, fstat, openFlags } from "@runlet/syscall";
@@ -35,9 +36,11 @@ const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
  * The config.json of a container of an image: the default one for the caller's privileges, with what the image says, with
  * what the caller wants. The root filesystem can be written to unless the caller wants otherwise.
  *
- * Labels become annotations, as the specification demands; no annotation of an image makes runlet do anything.
+ * Labels become annotations, as the specification demands. None makes runlet do anything, unless its caller allows that one
+ * by name.
  *
- * @throws RunletError `ERR_RUNLET_IMAGE` for a user that is not there or not mapped, and if there is nothing to execute.
+ * @throws RunletError `ERR_RUNLET_IMAGE` for a user that is not there or not mapped, for a volume in place of the root, and if
+ *   there is nothing to execute.
  * @see OCI image specification, conversion.md
  */
 export function createImageSpec(options: ImageSpecOptions): Spec {
@@ -58,7 +61,7 @@ export function createImageSpec(options: ImageSpecOptions): Spec {
   const isMapping = process.geteuid?.() !== 0;
   const volume = options.volume ?? ((containerPath: string) => tmpfsVolume(containerPath, { files, isMapping }));
   const volumes = Object.keys(config.Volumes ?? {})
-    .map(absolute)
+    .map(volumePath)
     .filter((containerPath) => !mounted.has(trimSlashes(containerPath)))
     .flatMap((containerPath) => volume(containerPath) ?? []);
   const spec = composeSpec(
@@ -120,6 +123,14 @@ function tmpfsVolume(containerPath: string, options: { files: ContainerFiles; is
     source: "tmpfs",
     options: ["nosuid", "nodev", `mode=${mode.toString(8)}`, ...owner, "tmpcopyup"],
   };
+}
+
+function volumePath(text: string): string {
+  const containerPath = absolute(text);
+  if (posix.normalize(containerPath) !== "/") return containerPath;
+  throw new RunletError("ERR_RUNLET_IMAGE", `the image's volume ${quote(text)} would hide its whole root file system`, {
+    hint: "the image itself is at fault: try another version of it",
+  });
 }
 
 /** Images may name directories relative to the root. */

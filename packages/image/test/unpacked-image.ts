@@ -36,7 +36,8 @@ export async function listImage(
   return { image, listing: listTree(mountLayers(base, hostPaths)) };
 }
 
-function mountLayers(base: string, hostPaths: readonly string[]): string {
+/** Mounts unpacked layers, read-only. @returns where. */
+export function mountLayers(base: string, hostPaths: readonly string[]): string {
   const merged = join(base, "merged");
   const empty = join(base, "empty");
   for (const directory of [merged, empty]) mkdirSync(directory);

@@ -70,6 +70,39 @@ test("directories without an entry are told, parents first, also those that only
   expect(whole.impliedDirectories).toEqual([]);
 });
 
+test("directories without an entry are open to all, whatever the umask", async () => {
+  const archive = buildArchive(file("a/b/c"), file("d/.wh..wh..opq", ""), file(".wh.e", ""), file("e/f"));
+  const umask = process.umask(0o077);
+  try {
+    const { root } = await unpack(archive, { whiteouts: "overlay" });
+    for (const path of ["a", "a/b", "d", "e"]) expect(lstatSync(join(root, path)).mode & 0o7777, path).toBe(0o755);
+  } finally {
+    process.umask(umask);
+  }
+});
+
+test("whiteouts are told, also the one of a name that is no text", async () => {
+  const { root, whiteouts } = await unpack(
+    buildArchive(
+      file("a/.wh.x", ""),
+      file(Buffer.from("\xff/.wh.\xfe", "latin1"), ""),
+      file("b", "x"),
+      file(".wh.b", ""),
+      file("a/.wh.x", ""),
+    ),
+    { whiteouts: "overlay" },
+  );
+  expect(whiteouts.map((path) => path.toString("latin1"))).toEqual(["a/x", "\xff/\xfe"]);
+  expect(lstatSync(join(root, "a/x")).isCharacterDevice()).toBe(true);
+});
+
+test("a whiteout above others takes their place", async () => {
+  const { root } = await unpack(buildArchive(file("a/b/.wh.x", ""), file("a/c/.wh..wh..opq", ""), file(".wh.a", "")), {
+    whiteouts: "overlay",
+  });
+  expect(lstatSync(join(root, "a")).isCharacterDevice()).toBe(true);
+});
+
 describe("what a layer puts in place of a directory is not merged with it", () => {
   const orders = {
     "whiteout first": [file(".wh.d", ""), directory("d"), file("d/new", "x")],
@@ -90,9 +123,12 @@ describe("what a layer puts in place of a directory is not merged with it", () =
   });
 
   test("whiteouts of what lay below a file hide nothing more", async () => {
-    const { root } = await unpack(buildArchive(file("d", "x"), file("d/.wh.a", ""), file("d/e/.wh..wh..opq", "")), {
-      whiteouts: "overlay",
-    });
+    const { root } = await unpack(
+      buildArchive(file("d", "x"), file("d/.wh.a", ""), file("d/.wh..wh..opq", ""), file("d/e/.wh..wh..opq", "")),
+      {
+        whiteouts: "overlay",
+      },
+    );
     expect(readdirSync(root)).toEqual(["d"]);
     expect(lstatSync(join(root, "d")).isFile()).toBe(true);
   });

@@ -3,6 +3,7 @@ import { errnoName } from "@runlet/errors";
 import {
   atFlags,
   closeFd,
+  fchmod,
   fstat,
   lstatIfExists,
   mkdirat,
@@ -90,7 +91,7 @@ export class RootDirectory {
   /**
    * Opens a directory, making each component that is missing.
    *
-   * @param mode - permission bits of those made, before the umask; default 0755.
+   * @param mode - permission bits of those made, whatever the umask; default 0755.
    * @returns a descriptor (`O_RDONLY`) that the caller closes.
    * @throws SyscallError `ENOTDIR` where a component is something else.
    */
@@ -115,14 +116,17 @@ export class RootDirectory {
           currentFd = parentFd;
           continue;
         }
+        let isNew = true;
         try {
           mkdirat({ dirFd: currentFd, path: name, mode });
         } catch (error) {
           if (!isErrno(error, "EEXIST")) throw error;
+          isNew = false;
         }
         const nextFd = openat({ dirFd: currentFd, path: name, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
         closeFd(currentFd);
         currentFd = nextFd;
+        if (isNew) fchmod(currentFd, mode);
       }
     } catch (error) {
       closeFd(currentFd);

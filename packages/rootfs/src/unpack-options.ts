@@ -67,4 +67,6 @@ export interface UnpackResult {
    * the caller's owner and mode 0755. The empty path is the root itself.
    */
   readonly impliedDirectories: readonly Buffer[];
+  /** Where the mode "overlay" of `whiteouts` has made whiteouts, some of which may be gone again. */
+  readonly whiteouts: readonly Buffer[];
 }

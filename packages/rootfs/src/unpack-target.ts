@@ -1,5 +1,15 @@
 import { type ErrorDetails, quote, RunletError } from "@runlet/errors";
-import { closeFd, fileTypes, fstat, lstatIfExists, mkdirat, openat, openFlags, type Place } from "@runlet/syscall";
+import {
+  closeFd,
+  fchmod,
+  fileTypes,
+  fstat,
+  lstatIfExists,
+  mkdirat,
+  openat,
+  openFlags,
+  type Place,
+} from "@runlet/syscall";
 import type { FileQueue } from "./file-queue.ts";
 import { removeTree } from "./remove-tree.ts";
 import { errnoOf, isErrno, isParent, joinPath, type RootDirectory, splitPath } from "./root-directory.ts";
@@ -222,18 +232,23 @@ export class UnpackTarget {
   /**
    * Makes a directory, or keeps one that is there.
    *
-   * @param keepLink - whether a link to a directory will do.
+   * @param options.keepLink - whether a link to a directory will do.
+   * @param options.mode - of a new directory. Default: nobody else's, until it gets what it carries.
    * @returns a descriptor that the caller closes, and whether the directory is new.
    */
-  makeDirectory(place: TargetPlace, options: { keepLink: boolean }): number {
+  makeDirectory(place: TargetPlace, options: { keepLink: boolean; mode?: number }): number {
     for (let attempt = 0; ; attempt++) {
+      let isNew = true;
       try {
         mkdirat({ ...place, mode: 0o700 });
       } catch (error) {
         if (!isErrno(error, "EEXIST")) throw error;
+        isNew = false;
       }
       try {
-        return openat({ ...place, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
+        const fd = openat({ ...place, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
+        if (isNew && options.mode !== undefined) fchmod(fd, options.mode);
+        return fd;
       } catch (error) {
         const isOther = isErrno(error, "ENOTDIR") || isErrno(error, "ELOOP");
         if (!isOther || attempt > 0) throw error;

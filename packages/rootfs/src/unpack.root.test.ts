@@ -219,6 +219,7 @@ test("an ordinary user unpacks as far as a user may", async () => {
   const result = await unpackArchive({ rootHostPath: root, source: pieces(archive) });
   expect(result).toEqual({
     entries: 3,
+    whiteouts: [],
     totalBytes: 2,
     skipped: [{ path: "f", part: "security.capability", reason: "EPERM" }],
     impliedDirectories: [Buffer.alloc(0)],

@@ -127,6 +127,7 @@ export class Unpacker implements ArchiveHandler {
       totalBytes: this.#totalBytes,
       skipped: this.#skipped,
       impliedDirectories: [Buffer.alloc(0), ...this.#target.impliedPaths()].filter((path) => this.#isImplied(path)),
+      whiteouts: this.#whiteouts?.paths() ?? [],
     };
   }
 

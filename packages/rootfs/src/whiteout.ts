@@ -60,8 +60,9 @@ export class WhiteoutHandler {
       this.#noteUpper(keyOf(components));
       return false;
     }
-    if (name.equals(opaque)) this.#clear(parent);
-    else if (!name.subarray(0, reserved.length).equals(reserved))
+    if (name.equals(opaque)) {
+      if (this.mode === "apply" || this.#target.canPlace(components)) this.#clear(parent);
+    } else if (!name.subarray(0, reserved.length).equals(reserved))
       this.#remove(entry, parent, name.subarray(prefix.length));
     return true;
   }
@@ -102,6 +103,11 @@ export class WhiteoutHandler {
   #isUpper(components: readonly Buffer[]): boolean {
     const name = components[components.length - 1]?.toString("latin1") ?? "";
     return this.#upper.get(keyOf(components.slice(0, -1)))?.has(name) === true;
+  }
+
+  /** Where whiteouts were made. */
+  paths(): Buffer[] {
+    return [...this.#whitedOut].map((path) => Buffer.from(path, "latin1"));
   }
 
   #remove(entry: ArchiveEntry, parent: readonly Buffer[], name: Buffer): void {
@@ -211,7 +217,7 @@ export class WhiteoutHandler {
     if (place === undefined) return undefined;
     if (this.mode === "overlay") {
       this.#target.noteImplied(components);
-      return this.#target.makeDirectory(place, { keepLink: false });
+      return this.#target.makeDirectory(place, { keepLink: false, mode: 0o755 });
     }
     return openDirectoryAt(place.dirFd, place.path);
   }

@@ -9,9 +9,9 @@ import { flushDirectory, replaceFile } from "../store/durable-file.ts";
 import { lockPath } from "../store/file-lock.ts";
 import { hasCode, storeError } from "../store/store-error.ts";
 import type { ImageLayer, UnpackedLayer, UnpackImageOptions } from "../store/stored-image.ts";
-import { completeImpliedDirectories } from "./implied-directories.ts";
+import { completeLayer } from "./layer-completion.ts";
 import { formatLayerRecord, type LayerRecord, readLayerRecord } from "./layer-record.ts";
-import { LayerUnpacker, lacksLinkTarget } from "./layer-unpacker.ts";
+import { type IncompleteLayer, LayerUnpacker, lacksLinkTarget } from "./layer-unpacker.ts";
 import { MergedTree } from "./merged-tree.ts";
 import { hideBelowOpaqueRoot } from "./opaque-root.ts";
 import { Slots } from "./slots.ts";
@@ -166,10 +166,10 @@ export class LayerDirectory {
       clearDirectory(fd);
       const tree = join(staging, treeName);
       const lowerHostPaths = under.map((lower) => this.treeOf(lower.chainId));
-      const directories = await this.#makeTree(batch, { layer, stagingFd: fd, tree, lowerHostPaths, below });
+      const made = await this.#makeTree(batch, { layer, stagingFd: fd, tree, lowerHostPaths, below });
       // What lies below may still be on its way, here or in another process.
       await below;
-      completeImpliedDirectories({ treeHostPath: tree, directories, lowerHostPaths });
+      completeLayer({ treeHostPath: tree, lowerHostPaths, ...made });
       hideBelowOpaqueRoot({ treeHostPath: tree, lowerHostPaths, opaqueXattr: this.#unpacker.opaqueXattr });
       // A layer that has its place is taken for whole ever after: it must not lose files with the machine's power. One call
       // for all of them, as waiting for each file takes many times longer. `fd` was opened before anything was written, so a
@@ -204,9 +204,9 @@ export class LayerDirectory {
    * Unpacks a layer as soon as there is a slot for it. One that has a hard link to a file of the layers below begins again
    * when those are there: few layers have, and the others need not wait.
    *
-   * @returns directories that it has no entry for.
+   * @returns what depends on the layers below.
    */
-  async #makeTree(batch: Batch, job: TreeJob): Promise<readonly Buffer[]> {
+  async #makeTree(batch: Batch, job: TreeJob): Promise<IncompleteLayer> {
     const { layer, stagingFd, tree, lowerHostPaths, below } = job;
     const totalBytes = sizeOf(layer.descriptor);
     let toldBytes = -1;

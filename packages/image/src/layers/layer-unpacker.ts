@@ -1,5 +1,5 @@
 import { isRunletError, quote, RunletError } from "@runlet/errors";
-import { type LowerFiles, unpackArchive } from "@runlet/rootfs";
+import { type LowerFiles, type UnpackResult, unpackArchive } from "@runlet/rootfs";
 import type { BlobDirectory } from "../store/blob-directory.ts";
 import { damagedBlob, missingBlob } from "../store/blob-directory.ts";
 import { ownerPolicy } from "../store/store-privileges.ts";
@@ -18,6 +18,9 @@ export interface UnpackLayerOptions extends Pick<UnpackImageOptions, "signal" | 
   /** Told how many bytes of the archive were read so far. */
   readonly onRead: (doneBytes: number) => void;
 }
+
+/** What of a layer depends on those below it. */
+export type IncompleteLayer = Pick<UnpackResult, "impliedDirectories" | "whiteouts">;
 
 /** Unpacks the archives of layers as the store's owner can. */
 export class LayerUnpacker {
@@ -38,14 +41,13 @@ export class LayerUnpacker {
   /**
    * Unpacks one layer.
    *
-   * @returns paths of directories that it has no entry for, parents first.
    * @throws RunletError `ERR_RUNLET_ARCHIVE`, which {@link explain} explains; `ERR_RUNLET_IMAGE` if the archive is not there.
    */
-  async unpack(options: UnpackLayerOptions): Promise<readonly Buffer[]> {
+  async unpack(options: UnpackLayerOptions): Promise<IncompleteLayer> {
     const { layer, rootHostPath, whiteouts, lower, signal, limits, onRead } = options;
     const { descriptor, diffId } = layer;
     if (!this.#blobs.has(descriptor)) throw missingBlob(descriptor.digest);
-    const { impliedDirectories } = await unpackArchive({
+    return await unpackArchive({
       rootHostPath,
       source: this.#blobs.pathOf(descriptor.digest),
       contentDigest: diffId,
@@ -58,7 +60,6 @@ export class LayerUnpacker {
       onRead,
       ...(limits === undefined ? {} : { limits }),
     });
-    return impliedDirectories;
   }
 
   /** Whose fault it is that a layer does not unpack: the host's, the store's, or the image's. */

@@ -76,6 +76,11 @@ describe("a layer's hard links to files of the layers below give what umoci make
       [file("d/other", "back")],
       [link("a", "d/other")],
     ],
+    "a directory in place of a file that is taken away": [[whiteout(".wh.lib"), file("lib/new")]],
+    "whiteouts of what is not there": [
+      [whiteout("none/.wh.x"), whiteout("no/ne/.wh..wh..opq"), { path: "d2/" }, whiteout("d2/.wh.y"), file("d2/z")],
+      [whiteout("d/.wh..wh..opq"), whiteout("d/.wh.other"), whiteout("lib/.wh.x")],
+    ],
     "an opaque root": [[whiteout(".wh..wh..opq"), file("new"), file("d/sub/new")], [link("d/a", "new")]],
     "an opaque directory with another one in it": [[whiteout("d/.wh..wh..opq"), file("d/sub/new")]],
     "a whiteout above a whiteout": [[whiteout("d/sub/.wh.deep"), whiteout("d/.wh.sub")]],
@@ -117,6 +122,18 @@ describe("what is not there any more gets no second name", () => {
     const image = await pullFile(store, imageOf([link("a", "b")]));
     await expect(store.unpack(image)).rejects.toMatchObject({ code: "ERR_RUNLET_IMAGE" });
   });
+});
+
+test("whoever unpacks an image with a narrow umask has the same tree", async () => {
+  const layout = imageOf([file("a/b/c")], [whiteout("a/.wh..wh..opq"), file("new/d"), whiteout(".wh.a"), file("a/x")]);
+  const { listing } = await listImage(layout);
+  const umask = process.umask(0o077);
+  try {
+    expect((await listImage(layout)).listing).toEqual(listing);
+  } finally {
+    process.umask(umask);
+  }
+  for (const path of [".", "a", "new"]) expect(listing[path]).toBe("mode=40755 uid=0 gid=0 mtime=0");
 });
 
 test("copies count as the layer's own bytes, and progress never goes back", async () => {

@@ -11,6 +11,7 @@ import {
   lstatIfExists,
   openat,
   openFlags,
+  type Place,
   readlinkat,
 } from "@runlet/syscall";
 import { hasCode } from "../store/store-error.ts";
@@ -50,6 +51,14 @@ type FollowedLinks = "all" | "parents" | "none";
 type Found =
   | { readonly kind: "directory"; readonly level: Level }
   | { readonly kind: "other"; readonly status: FileStatus; readonly dirFd: number; readonly name: Buffer };
+
+/** A place in the uppermost layer of a tree. */
+export interface PlaceInLayer extends Place {
+  /** What the layers below have there, if anything. */
+  readonly below: Found["kind"] | undefined;
+  /** Their directory of this path. */
+  readonly lowerFd: number | undefined;
+}
 
 /**
  * Unpacked layers seen as one tree, without a mount: whiteouts and opaque directories hide as overlayfs would have it. Walks
@@ -107,30 +116,31 @@ export class MergedTree implements ContainerFiles, LowerFiles, Disposable {
   }
 
   /**
-   * Opens a directory of the uppermost layer, and the directory of the layers below that a container would see at the same
-   * path if the uppermost layer had only what is around it.
+   * Finds the place of a path in the uppermost layer, and what the layers below have there: what a container would see if the
+   * uppermost layer had only what is around it.
    *
-   * @param components - the path, none of them a link; empty for the root.
-   * @param use - gets descriptors that are closed afterwards; the second one is undefined if the layers below have no such
-   *   directory, or if it is hidden.
+   * @param components - the path, none of them a link; at least one.
+   * @param use - gets a place and descriptors that are closed afterwards. Not called if the uppermost layer has no such place.
    */
-  withDirectoryBelow(components: readonly Buffer[], use: (fd: number, lowerFd: number | undefined) => void): void {
-    const name = components[components.length - 1];
-    const [rootFd = -1, lowerRootFd] = this.#root;
-    if (name === undefined) {
-      use(rootFd, lowerRootFd);
-      return;
-    }
+  withPlace(components: readonly Buffer[], use: (place: PlaceInLayer) => void): void {
+    const path = components[components.length - 1];
+    if (path === undefined) throw new Error("the root has no place in a directory");
     this.#walk(components.slice(0, -1), "none", (found) => {
       if (found.kind !== "directory") return;
-      const own = directoriesOf(found.level.slice(0, 1), name);
-      const below = directoriesOf(found.level.slice(1), name);
+      const [dirFd = -1, ...lower] = found.level;
+      const below = lookUp(lower, path);
       try {
-        if (own[0] !== undefined) use(own[0], below[0]);
+        use({ dirFd, path, below: below?.kind, lowerFd: below?.kind === "directory" ? below.level[0] : undefined });
       } finally {
-        closeLevel([...own, ...below]);
+        if (below?.kind === "directory") closeLevel(below.level);
       }
     });
+  }
+
+  /** The root of the uppermost layer, and of the next one that it does not hide. They stay this object's. */
+  get rootFds(): readonly [number, number | undefined] {
+    const [fd = -1, lowerFd] = this.#root;
+    return [fd, lowerFd];
   }
 
   withFile<Result>(path: Buffer, use: (file: LowerFile) => Result): Result | undefined {
@@ -205,12 +215,6 @@ function lookUp(level: Level, name: Buffer): Found | undefined {
     throw error;
   }
   return directories.length === 0 ? undefined : { kind: "directory", level: directories };
-}
-
-/** As {@link lookUp}; no directories if there is nothing, or something else. */
-function directoriesOf(level: Level, name: Buffer): Level {
-  const found = lookUp(level, name);
-  return found?.kind === "directory" ? found.level : [];
 }
 
 /** Whether an open directory of a layer hides what the layers below have of it. */

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { RunletError } from "@runlet/errors";
 import type { Mount } from "@runlet/spec";
@@ -60,7 +60,7 @@ export async function createSnapshot(options: SnapshotOptions): Promise<Snapshot
     });
   }
   const rootHostPath = join(hostPath, rootName);
-  mkdirSync(rootHostPath, { mode: 0o755 });
+  makeRoot(rootHostPath);
   if (storage === "copy" || obstacle !== undefined) {
     await options.unpackAll(rootHostPath);
     const notes = obstacle === undefined ? [] : [`${obstacle}: the container gets a copy of the whole image`];
@@ -69,11 +69,17 @@ export async function createSnapshot(options: SnapshotOptions): Promise<Snapshot
   return { storage: "overlay", rootHostPath, rootMount: makeOverlay(options, rootHostPath), notes: [] };
 }
 
+/** What becomes `/` of a container is open to all its users, whatever the umask. */
+function makeRoot(hostPath: string): void {
+  mkdirSync(hostPath);
+  chmodSync(hostPath, 0o755);
+}
+
 function makeOverlay(options: SnapshotOptions, rootHostPath: string): Mount {
   const { hostPath, xattrs, isVolatile = false } = options;
   const upperHostPath = join(hostPath, upperName);
   const workHostPath = join(hostPath, workName);
-  mkdirSync(upperHostPath, { mode: 0o755 });
+  makeRoot(upperHostPath);
   mkdirSync(workHostPath, { mode: 0o700 });
   const topmost = options.layerHostPaths.at(-1);
   if (topmost !== undefined) copyAttributes(topmost, upperHostPath);

@@ -1,17 +1,37 @@
-import { renameSync, writeFileSync } from "node:fs";
-import { RunletError } from "@runlet/errors";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { errnoMessage, quote, RunletError } from "@runlet/errors";
 
 /**
  * Writes a process id to a file, which is there whole or not at all.
  *
- * @throws RunletError `ERR_RUNLET_USAGE`.
+ * @throws RunletError `ERR_RUNLET_USAGE`; nothing is left behind then.
  */
 export function writePidFile(hostPath: string, pid: number): void {
   const temporary = `${hostPath}.${process.pid}`;
   try {
-    writeFileSync(temporary, String(pid));
-    renameSync(temporary, hostPath);
+    // A name that others may know beforehand, perhaps in /tmp: no link of theirs is followed.
+    writeFileSync(temporary, String(pid), { flag: "wx" });
+    moveInto(temporary, hostPath);
   } catch (cause) {
-    throw new RunletError("ERR_RUNLET_USAGE", `the pid file cannot be written: ${(cause as Error).message}`, { cause });
+    const { code = "EIO", syscall } = cause as NodeJS.ErrnoException;
+    throw new RunletError(
+      "ERR_RUNLET_USAGE",
+      `the pid file ${quote(hostPath)} cannot be written: ${errnoMessage(code)}`,
+      {
+        errno: code,
+        syscall,
+        hint: "name a file in a directory that exists and that you may write to",
+        cause,
+      },
+    );
+  }
+}
+
+function moveInto(temporary: string, hostPath: string): void {
+  try {
+    renameSync(temporary, hostPath);
+  } catch (error) {
+    rmSync(temporary);
+    throw error;
   }
 }

@@ -293,7 +293,7 @@ function makeRoot(root: string): void {
     throw new RunletError(
       isDenied ? "ERR_RUNLET_NOT_ROOT" : "ERR_RUNLET_USAGE",
       `the state root ${quote(root)} cannot be used: ${errnoMessage(errno)}`,
-      { errno, syscall: "mkdir", hint: "run as root, or name another directory: --root", cause },
+      { errno, syscall: "mkdir", hint: `${isDenied ? "run as root, or " : ""}name another directory: --root`, cause },
     );
   }
 }

@@ -5,7 +5,7 @@ import type { Spec } from "@runlet/spec";
 import { pipe } from "@runlet/syscall";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { busyboxHostPath, makeBundle } from "../../test/bundle.ts";
-import { type ImageParts, soundParts, writeImage } from "../../test/criu-image.ts";
+import { type ImageParts, soundParts, temporaryDirectory, writeImage } from "../../test/criu-image.ts";
 import { type FakeCriu, makeFakeCriu } from "../../test/fake-criu.ts";
 import type { Container } from "../container.ts";
 import { Runtime } from "../runtime.ts";
@@ -349,6 +349,18 @@ describe("a restore", () => {
     expect(existsSync(join(bundle, "rootfs/data"))).toBe(true);
     expect(existsSync(join(directory, "state/fake-back"))).toBe(false);
     expect(groupsOf("fake-back")).toEqual([]);
+  });
+
+  it("says what is not restored", async () => {
+    const { root, bundle, imagePath } = { ...makeSound(), root: temporaryDirectory() };
+    const config = JSON.parse(readFileSync(join(bundle, "config.json"), "utf8"));
+    config.process.noNewPrivileges = true;
+    config.linux.intelRdt = { closID: "guaranteed" };
+    const pointers: (string | undefined)[] = [];
+    const runtime = new Runtime({ root, onWarning: ({ pointer }) => pointers.push(pointer) });
+    const { hostPath: criuPath } = willingCriu();
+    await expect(runtime.restore("fake-back", { bundle, config, imagePath, criuPath })).rejects.toThrow();
+    expect(pointers).toEqual(["/process/noNewPrivileges", "/linux/intelRdt"]);
   });
 
   it("gives a directory for the socket of a service manager to a container that had one", async () => {

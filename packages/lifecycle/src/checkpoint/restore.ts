@@ -86,6 +86,9 @@ async function restore(request: RestoreRequest, undo: Undo[]): Promise<Container
   if (spec.process?.noNewPrivileges && service.version < noNewPrivilegesVersion) {
     warn({ pointer: "/process/noNewPrivileges", message: "is not restored: CRIU does it from version 4.0 on" });
   }
+  if (spec.linux?.intelRdt !== undefined) {
+    warn({ pointer: "/linux/intelRdt", message: "is not restored: the container is in the default class of service" });
+  }
   const namespaces = externalNamespaces(spec);
   using images = ImageDirectory.open(resolve(options.imagePath));
   // It was made with a socket to report to a service manager, of which its config says nothing.

@@ -1,4 +1,4 @@
-import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
 
 /**
@@ -10,8 +10,16 @@ export function writePidFile(hostPath: string, pid: number): void {
   const temporary = `${hostPath}.${process.pid}`;
   try {
     // A name that others may know beforehand, perhaps in /tmp: no link of theirs is followed.
-    writeFileSync(temporary, String(pid), { flag: "wx" });
-    moveInto(temporary, hostPath);
+    const fd = openSync(temporary, "wx");
+    try {
+      writeSync(fd, String(pid));
+      renameSync(temporary, hostPath);
+    } catch (error) {
+      rmSync(temporary);
+      throw error;
+    } finally {
+      closeSync(fd);
+    }
   } catch (cause) {
     const { code = "EIO", syscall } = cause as NodeJS.ErrnoException;
     throw new RunletError(
@@ -24,14 +32,5 @@ export function writePidFile(hostPath: string, pid: number): void {
         cause,
       },
     );
-  }
-}
-
-function moveInto(temporary: string, hostPath: string): void {
-  try {
-    renameSync(temporary, hostPath);
-  } catch (error) {
-    rmSync(temporary);
-    throw error;
   }
 }

@@ -341,6 +341,21 @@ describe("CVE-2019-5736: what started the container cannot be changed from insid
   });
 });
 
+/** Lets files in memory be executed only where whoever makes one says so, for a process and what it starts. */
+const withMemfdNoexec = [
+  ...["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c"],
+  'echo 1 >/proc/sys/vm/memfd_noexec && exec "$0" "$@"',
+];
+
+test("a host whose files in memory are no programs by themselves", { runtime: ["runlet"], kernel: "6.3" }, () => {
+  const bundle = e2e.bundle().probing("pid");
+  const [program = "", ...args] = [
+    ...withMemfdNoexec,
+    ...e2e.runtime.argv(["run", "--bundle", bundle.hostPath, e2e.id()]),
+  ];
+  expect(execFileSync(program, args, { encoding: "utf8" })).toContain('["pid",');
+});
+
 describe("CVE-2016-9962: the process that waits to be started", () => {
   const waiting = async () => {
     const id = e2e.id();

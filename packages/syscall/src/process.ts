@@ -49,7 +49,7 @@ let helperFd: number | undefined;
  * nothing on disk (CVE-2019-5736). Made once for each process.
  */
 function sealedHelper(): number {
-  helperFd ??= createMemoryFile("runlet-init", readFileSync(helperHostPath()));
+  helperFd ??= createMemoryFile("runlet-init", readFileSync(helperHostPath()), "program");
   return helperFd;
 }
 

@@ -10,7 +10,7 @@ interface SocketBinding {
   acceptUnix(fd: number): number;
   sendMessage(fd: number, bytes: Uint8Array, fds: readonly number[]): number;
   receiveMessage(fd: number, buffer: Uint8Array, blocking: boolean): number[] | number;
-  createMemoryFile(name: string, bytes: Uint8Array): number;
+  createMemoryFile(name: string, bytes: Uint8Array, isProgram: boolean): number;
   peerPid(fd: number): number;
 }
 
@@ -98,10 +98,12 @@ export function receiveMessage(fd: number, maxBytes: number): Message | null {
 /**
  * A file in memory that nobody can change any more (memfd_create(2) with all seals), readable from its start.
  *
+ * @param kind - only a program can be executed.
  * @returns its descriptor, close-on-exec, the caller's.
+ * @throws {@link SyscallError} `EACCES` for a program on a host that wants none in memory (vm.memfd_noexec=2).
  */
-export function createMemoryFile(name: string, bytes: Uint8Array): number {
-  return check(binding<SocketBinding>().createMemoryFile(name, bytes), "memfd_create");
+export function createMemoryFile(name: string, bytes: Uint8Array, kind: "data" | "program" = "data"): number {
+  return check(binding<SocketBinding>().createMemoryFile(name, bytes, kind === "program"), "memfd_create");
 }
 
 /** Process id of the other side of a Unix socket, as it was when it connected (SO_PEERCRED). */

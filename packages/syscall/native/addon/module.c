@@ -98,6 +98,7 @@ int32_t *arg_ints(struct args *args, size_t index, size_t *length) {
     return NULL;
   }
   int32_t *numbers = calloc(count ? count : 1, sizeof *numbers);
+  if (!numbers) args->failed = true;
   for (uint32_t i = 0; numbers && i < count; i++) {
     napi_value element;
     if (napi_get_element(args->env, args->values[index], i, &element) != napi_ok ||

@@ -70,28 +70,29 @@ static long clone_with(struct clone_args *clone, void (*child)(void *), void *ar
       "syscall\n\t"
       "test %%rax, %%rax\n\t"
       "jnz 1f\n\t"
-      "xor %%ebp, %%ebp\n\t"
       "mov %[argument], %%rdi\n\t"
+      "xor %%ebp, %%ebp\n\t"
       "call *%[child]\n\t"
       "hlt\n"
       "1:"
       : "=a"(result)
-      : "a"(SYS_clone3), "D"(clone), "S"(sizeof *clone), [child] "r"(child), [argument] "r"(argument)
+      : "a"(SYS_clone3), "D"(clone), "S"(sizeof *clone), [child] "d"(child), [argument] "r"(argument)
       : "rcx", "r11", "memory");
 #elif defined(__aarch64__)
   register long x8 __asm__("x8") = SYS_clone3;
   register long x0 __asm__("x0") = (long)clone;
   register long x1 __asm__("x1") = sizeof *clone;
+  register void (*x9)(void *) __asm__("x9") = child;
   __asm__ volatile(
       "svc 0\n\t"
       "cbnz x0, 1f\n\t"
-      "mov x29, #0\n\t"
       "mov x0, %[argument]\n\t"
+      "mov x29, #0\n\t"
       "blr %[child]\n\t"
       "brk #0\n"
       "1:"
       : "+r"(x0)
-      : "r"(x8), "r"(x1), [child] "r"(child), [argument] "r"(argument)
+      : "r"(x8), "r"(x1), [child] "r"(x9), [argument] "r"(argument)
       : "memory");
   result = x0;
 #else
@@ -118,7 +119,7 @@ static long start_helper(struct start *start, uint64_t flags, int cgroup_fd, int
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (pid >= 0 && start->error != 0) {
     siginfo_t information;
-    waitid(P_PIDFD, (id_t)*pidfd, &information, WEXITED);
+    while (waitid(P_PIDFD, (id_t)*pidfd, &information, WEXITED) < 0 && errno == EINTR) continue;
     close(*pidfd);
     return -start->error;
   }

@@ -151,14 +151,27 @@ static napi_value receive_message(napi_env env, napi_callback_info info) {
   return array_value(env, numbers, 1 + count);
 }
 
-/* createMemoryFile(name, bytes): a sealed memfd, readable from its start, | -errno */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#define MFD_EXEC 0x0010U
+#endif
+
+/* Since Linux 6.3 a host can want to be told which files in memory are programs (vm.memfd_noexec); before, EINVAL. */
+static int create_memory_fd(const char *name, bool is_program) {
+  unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  int fd = memfd_create(name, flags | (is_program ? MFD_EXEC : MFD_NOEXEC_SEAL));
+  return fd < 0 && errno == EINVAL ? memfd_create(name, flags) : fd;
+}
+
+/* createMemoryFile(name, bytes, isProgram): a sealed memfd, readable from its start, | -errno */
 static napi_value create_memory_file(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   char *name CLEANUP_FREE = arg_text(&args, 0);
   size_t length = 0;
   uint8_t *bytes = arg_bytes(&args, 1, &length);
+  bool is_program = arg_bool(&args, 2);
   if (args_failed(&args)) return NULL;
-  int fd CLEANUP_FD = memfd_create(name ? name : "", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  int fd CLEANUP_FD = create_memory_fd(name ? name : "", is_program);
   if (fd < 0) return number_value(env, -errno);
   for (size_t done = 0; done < length;) {
     ssize_t wrote = write(fd, bytes + done, length - done);

@@ -105,7 +105,10 @@ result load_seccomp(struct init *init, struct cursor *fields) {
   bool has_listener = read_u32(fields) != 0;
   const uint8_t *filter = read_bytes(fields, &length);
   CHECK_FIELDS(init, fields);
-  struct sock_fprog program = {.len = (unsigned short)(length / 8), .filter = (struct sock_filter *)filter};
+  /* The kernel's limit; and more than that would be cut by the width of `len`. */
+  if (length % sizeof(struct sock_filter) != 0 || length / sizeof(struct sock_filter) > BPF_MAXINSNS)
+    return fail(init, -EINVAL, "seccomp", NULL);
+  struct sock_fprog program = {.len = (unsigned short)(length / sizeof(struct sock_filter)), .filter = (struct sock_filter *)filter};
   if (has_listener) return load_with_listener(init, flags, &program);
   TRY(init, "seccomp", NULL, KERNEL(seccomp, SECCOMP_SET_MODE_FILTER, flags, &program));
   return 0;

@@ -107,6 +107,8 @@ static result interpret(struct init *init) {
     struct operation operation;
     if (TRY(init, "plan", NULL, plan_next(&plan, &operation)) == 0) return fail(init, -EPROTO, "plan", "no exec");
     init->failure.index = operation.index;
+    /* What an operation before found, and did without, says nothing of this one. */
+    init->failure.text[0] = '\0';
     if (operation.code >= sizeof operations / sizeof operations[0] || !operations[operation.code])
       return fail(init, -EPROTO, "plan", "unknown operation");
     status = operations[operation.code](init, &operation.fields);

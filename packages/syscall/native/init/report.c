@@ -85,7 +85,9 @@ result message_await_go(int socket, int *fd) {
   struct control control;
   size_t count;
   result status = receive_words(socket, words, &control, &count);
-  *fd = count > 0 ? control.fds[0] : -1;
-  for (size_t i = 1; i < count; i++) KERNEL(close, control.fds[i]);
-  return status < 0 ? status : words[0] == MESSAGE_GO ? 0 : -ECONNRESET;
+  if (status == 0 && words[0] != MESSAGE_GO) status = -ECONNRESET;
+  size_t kept = status == 0 && count > 0 ? 1 : 0;
+  *fd = kept == 1 ? control.fds[0] : -1;
+  for (size_t i = kept; i < count; i++) KERNEL(close, control.fds[i]);
+  return status;
 }

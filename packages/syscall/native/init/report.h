@@ -47,7 +47,8 @@ result message_send(int socket, const struct message *message, int fd, int other
 /* Receives the plan's descriptors, `first` and what follows it: where they come in order they get these numbers, the
  * lowest that are free. -ECONNRESET when the other side is gone. */
 result message_await_plan(int socket, int first);
-/* Waits for GO. `fd` receives a descriptor that came along, or -1. -ECONNRESET when the other side is gone. */
+/* Waits for GO. `fd` receives a descriptor that came along, or -1. -ECONNRESET when the other side is gone, or says something
+ * else. */
 result message_await_go(int socket, int *fd);
 
 #endif

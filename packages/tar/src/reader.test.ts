@@ -399,6 +399,10 @@ describe("damage", () => {
   test("global headers cannot grow without end", () => {
     const headers = Array.from({ length: 10 }, (_, index) => rawPax([[`key${index}`, "v".repeat(500_000)]], "g"));
     expect(() => readAll(archive(...headers))).toThrow(expect.objectContaining({ code: "ERR_RUNLET_ARCHIVE" }));
+    const records = (count: number) =>
+      Array.from({ length: count }, (_, index): [string, string] => [`k${index}`, "v"]);
+    expect(readAll(archive(rawPax(records(100), "g")))).toEqual([]);
+    expect(() => readAll(archive(rawPax(records(101), "g")))).toThrow("too much in global PAX headers");
   });
 });
 

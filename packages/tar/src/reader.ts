@@ -30,6 +30,10 @@ export interface ArchiveReaderOptions {
 /** A long name or PAX header larger than this is refused. The kernel takes 64 KiB for all extended attributes of a file. */
 const maxExtensionBytes = 4 << 20;
 
+/** Records of global headers hold for every entry that follows, and are looked through for each. */
+const maxGlobalRecords = 100;
+const maxGlobalBytes = 64 << 10;
+
 type State = "header" | "extension" | "sparse-extension" | "sparse-map" | "content" | "filling" | "end";
 
 /**
@@ -312,7 +316,8 @@ export class ArchiveReader {
         this.#globalPax = mergePax(this.#globalPax, records);
         let size = 0;
         for (const [keyword, value] of this.#globalPax) size += keyword.length + value.length;
-        if (size > maxExtensionBytes) throw archiveError(this.#extensionOffset, "too much in global PAX headers");
+        if (size > maxGlobalBytes || this.#globalPax.size > maxGlobalRecords)
+          throw archiveError(this.#extensionOffset, "too much in global PAX headers");
       }
     }
   }

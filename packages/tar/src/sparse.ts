@@ -62,35 +62,48 @@ function readPairs(block: Uint8Array, options: { start: number; count: number; o
  * @throws RunletError `ERR_RUNLET_ARCHIVE`
  */
 export function parsePaxSparse(records: readonly PaxRecord[], archiveOffset: number): DataRange[] | undefined {
-  const numbers: Buffer[] = [];
+  const numbers: number[] = [];
   let isFound = false;
   for (const { keyword, value } of records) {
     if (keyword === "GNU.sparse.map") {
       isFound = true;
       numbers.length = 0;
-      if (value.length > 0) for (const text of value.toString("latin1").split(",")) numbers.push(Buffer.from(text));
+      readList(value, numbers, archiveOffset);
     } else if (keyword === "GNU.sparse.offset" || keyword === "GNU.sparse.numbytes") {
       isFound = true;
       if ((numbers.length % 2 === 0) !== (keyword === "GNU.sparse.offset"))
         throw archiveError(archiveOffset, "the map of a sparse file is out of order");
-      numbers.push(value);
+      numbers.push(readDecimal(value, archiveOffset));
     }
   }
   return isFound ? toRanges(numbers, archiveOffset) : undefined;
 }
 
-function toRanges(numbers: readonly Uint8Array[], archiveOffset: number): DataRange[] {
+/** Reads numbers with commas between, one at a time: there may be many. */
+function readList(list: Buffer, numbers: number[], archiveOffset: number): void {
+  for (let at = 0; at < list.length; ) {
+    const comma = list.indexOf(",", at);
+    const end = comma < 0 ? list.length : comma;
+    numbers.push(readDecimal(list.subarray(at, end), archiveOffset));
+    // A comma at the end has a number missing after it.
+    if (end === list.length - 1) readDecimal(Buffer.alloc(0), archiveOffset);
+    at = end + 1;
+  }
+}
+
+function readDecimal(text: Uint8Array, archiveOffset: number): number {
+  const number = parseDecimal(text);
+  if (number === undefined) throw archiveError(archiveOffset, "the map of a sparse file is no list of numbers");
+  return number;
+}
+
+function toRanges(numbers: readonly number[], archiveOffset: number): DataRange[] {
   if (numbers.length % 2 !== 0) throw archiveError(archiveOffset, "the map of a sparse file ends within a pair");
   if (numbers.length / 2 > maxDataRanges)
     throw archiveError(archiveOffset, "the map of a sparse file has too many ranges");
   const ranges: DataRange[] = [];
-  for (let index = 0; index < numbers.length; index += 2) {
-    const offset = parseDecimal(numbers[index] ?? new Uint8Array());
-    const lengthBytes = parseDecimal(numbers[index + 1] ?? new Uint8Array());
-    if (offset === undefined || lengthBytes === undefined)
-      throw archiveError(archiveOffset, "the map of a sparse file is no list of numbers");
-    ranges.push({ offset, lengthBytes });
-  }
+  for (let index = 0; index < numbers.length; index += 2)
+    ranges.push({ offset: numbers[index] ?? 0, lengthBytes: numbers[index + 1] ?? 0 });
   return ranges;
 }
 
@@ -98,7 +111,7 @@ function toRanges(numbers: readonly Uint8Array[], archiveOffset: number): DataRa
 export class SparseMapReader {
   #line = "";
   #expected: number | undefined;
-  readonly #numbers: Buffer[] = [];
+  readonly #numbers: number[] = [];
   readonly #archiveOffset: number;
 
   constructor(archiveOffset: number) {
@@ -126,7 +139,7 @@ export class SparseMapReader {
         if (count === undefined || count > maxDataRanges)
           throw archiveError(this.#archiveOffset, "the map of a sparse file has too many ranges");
         this.#expected = count * 2;
-      } else this.#numbers.push(line);
+      } else this.#numbers.push(readDecimal(line, this.#archiveOffset));
       if (this.#numbers.length === this.#expected) return toRanges(this.#numbers, this.#archiveOffset);
     }
     return undefined;

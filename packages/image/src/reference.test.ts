@@ -1,6 +1,6 @@
 import { isRunletError } from "@runlet/errors";
 import { describe, expect, test } from "vitest";
-import { formatReference, parseReference, shortenReference } from "./reference.ts";
+import { formatReference, parseNewName, parseReference, shortenReference } from "./reference.ts";
 
 const hex = "0123456789abcdef".repeat(4);
 const digest = `sha256:${hex}`;
@@ -87,4 +87,11 @@ describe("names that are refused", () => {
     }
     throw new Error("it was read");
   });
+});
+
+test("a name that is given has no digest", () => {
+  expect(formatReference(parseNewName("web:1"))).toBe("docker.io/library/web:1");
+  expect(() => parseNewName(`web:1@${digest}`)).toThrow(
+    expect.objectContaining({ code: "ERR_RUNLET_IMAGE", message: expect.stringContaining("which nobody chooses") }),
+  );
 });

@@ -87,6 +87,19 @@ export function parseReference(text: string): Reference {
   };
 }
 
+/**
+ * Reads the name that somebody gives to an image, as {@link parseReference} does.
+ *
+ * @throws RunletError `ERR_RUNLET_IMAGE`, also for a name with a digest.
+ */
+export function parseNewName(text: string): Reference {
+  const reference = parseReference(text);
+  if (reference.digest === undefined) return reference;
+  throw new RunletError("ERR_RUNLET_IMAGE", `${quote(text)} has a digest, which nobody chooses`, {
+    hint: "give a name and a tag",
+  });
+}
+
 function splitRegistry(named: string): [registry: string, rest: string] {
   const slash = named.indexOf("/");
   const first = named.slice(0, Math.max(slash, 0));

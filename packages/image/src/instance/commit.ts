@@ -13,6 +13,7 @@ import { hasChanges } from "../diff/changes.ts";
 import { type FileOwner, writeLayer } from "../diff/layer.ts";
 import { createHasher } from "../digest.ts";
 import { formatManifest, toOci } from "../oci-manifest.ts";
+import { parseNewName } from "../reference.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import type { StoredImage } from "../store/stored-image.ts";
 import { type Instance, withComparison } from "./instance.ts";
@@ -50,17 +51,19 @@ export interface CommitResult {
  * Makes an image of a container: its image's layers and one more, of what it has changed. The container should be stopped or
  * paused, so that nothing changes meanwhile. The same changes give the same layer, byte for byte.
  *
- * @throws RunletError `ERR_RUNLET_ARCHIVE` for a file that changed meanwhile, `ERR_RUNLET_IMAGE` for what no layer can hold,
- *   `ERR_RUNLET_ROOTFS`, `ERR_RUNLET_STORE`
+ * @throws RunletError `ERR_RUNLET_ARCHIVE` for a file that changed meanwhile, `ERR_RUNLET_IMAGE` for what no layer can hold or
+ *   no name can be, `ERR_RUNLET_ROOTFS`, `ERR_RUNLET_STORE`
  */
 export async function commitInstance(instance: Instance, options: CommitOptions = {}): Promise<CommitResult> {
   const { store, image, spec } = instance;
+  // What would be refused in the end is refused before the work.
+  if (options.name !== undefined) parseNewName(options.name);
+  const created = options.created ?? new Date();
+  if (Number.isNaN(created.getTime())) throw new RunletError("ERR_RUNLET_USAGE", "the time of the image is no date");
   using _hold = await store.hold();
   const layer = await withComparison(instance, (comparison) =>
     hasChanges(comparison) ? addLayer(store, { ...comparison, ...filesOf(spec, options) }, options) : undefinedLayer,
   );
-  const created = options.created ?? new Date();
-  if (Number.isNaN(created.getTime())) throw new RunletError("ERR_RUNLET_USAGE", "the time of the image is no date");
   const configuration = configure({ image, spec, created, layer, options });
   const config = await addJson(store, mediaTypes.imageConfig, configuration);
   const manifest: ImageManifest = {

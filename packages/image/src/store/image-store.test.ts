@@ -84,6 +84,22 @@ describe("images", () => {
     expect(layers.every(({ chainId }) => store.isUnpacked(chainId))).toBe(true);
   });
 
+  test("have no name with the digest of another one, whatever an archive calls them", async () => {
+    const store = await openStore();
+    const wrong = `example.com/x@${sha256("another")}`;
+    await expect(store.pull({ source: await sourceOf(), name: wrong })).rejects.toMatchObject({
+      code: "ERR_RUNLET_IMAGE",
+      message: expect.stringContaining("is no name for an image of the digest"),
+    });
+    const { target } = await store.pull({ source: await sourceOf() });
+    await expect(store.putManifest(await store.manifest(target.digest), wrong)).rejects.toMatchObject({
+      code: "ERR_RUNLET_IMAGE",
+    });
+    expect(await store.list()).toEqual([]);
+    await store.pull({ source: await sourceOf(), name: `example.com/x@${target.digest}` });
+    expect((await store.list()).map(({ name }) => name)).toEqual([`example.com/x@${target.digest}`]);
+  });
+
   test("an unknown one, and an ambiguous beginning of a digest", async () => {
     const store = await openStore();
     const missing = { code: "ERR_RUNLET_IMAGE", message: expect.stringContaining("there is no image") };

@@ -5,7 +5,7 @@ import { copyImage } from "../copy.ts";
 import { checkContent } from "../digest.ts";
 import { LayerDirectory } from "../layers/layer-directory.ts";
 import { checkIsImage, parseManifest } from "../manifest.ts";
-import { formatReference, parseReference } from "../reference.ts";
+import { formatReference, parseNewName, parseReference } from "../reference.ts";
 import type {
   ImageSource,
   ImageTarget,
@@ -228,11 +228,7 @@ export class ImageStore implements ImageSource, ImageTarget {
    * @throws RunletError `ERR_RUNLET_IMAGE` if there is no such image, or no such name can be; `ERR_RUNLET_STORE`
    */
   async tag(reference: string, name: string): Promise<void> {
-    const parsed = parseReference(name);
-    if (parsed.digest !== undefined)
-      throw new RunletError("ERR_RUNLET_IMAGE", `${quote(name)} has a digest, which nobody chooses`, {
-        hint: "give a name and a tag",
-      });
+    const parsed = parseNewName(name);
     using _lock = await this.#lock("shared");
     const { target } = await this.#resolver.locate(reference);
     await this.#names.set(formatReference(parsed), target);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isRunletError, RunletError } from "@runlet/errors";
+import { isRunletError, quote, RunletError } from "@runlet/errors";
 import type { Descriptor } from "@runlet/spec";
 import {
   formatLayoutIndex,
@@ -9,6 +9,7 @@ import {
   refNameAnnotation,
   withoutNames,
 } from "../layout/layout-index.ts";
+import { parseReference } from "../reference.ts";
 import { replaceFile } from "./durable-file.ts";
 import { lockFile } from "./file-lock.ts";
 import { hasCode, storeError } from "./store-error.ts";
@@ -51,8 +52,22 @@ export class NameIndex {
     return this.list().find((named) => named.name === name)?.target;
   }
 
-  /** Makes a name stand for something, whatever it stood for. @throws RunletError `ERR_RUNLET_STORE`, `ERR_RUNLET_LOCKED` */
+  /**
+   * Makes a name stand for something, whatever it stood for.
+   *
+   * @throws RunletError `ERR_RUNLET_IMAGE` for a name with another digest than the target's: whoever asks by digest trusts it;
+   *   `ERR_RUNLET_STORE`, `ERR_RUNLET_LOCKED`
+   */
   async set(name: string, target: Descriptor): Promise<void> {
+    const { digest } = parseReference(name);
+    if (digest !== undefined && digest !== target.digest)
+      throw new RunletError(
+        "ERR_RUNLET_IMAGE",
+        `${quote(name)} is no name for an image of the digest ${target.digest}`,
+        {
+          hint: "give a name without a digest",
+        },
+      );
     await this.#change((manifests) => [...without(manifests, name), namedDescriptor(target, name)]);
   }
 

@@ -139,9 +139,16 @@ export function waitAnyChild(): number | null {
   return typeof result === "number" ? null : (result[0] ?? null);
 }
 
-/** pidfd_open(2): a descriptor for a process, close-on-exec, the caller's. `ESRCH` when there is none. */
+const [ENOENT, ESRCH, EINVAL] = [2, 3, 22];
+
+/**
+ * pidfd_open(2): a descriptor for a process, close-on-exec, the caller's. `ESRCH` when there is none: also where a thread has
+ * the id, or only a session or a process group still has it, of which the kernel says EINVAL or ENOENT, as it is old or new.
+ */
 export function openPidfd(pid: number): number {
-  return check(binding<ProcessBinding>().pidfdOpen(pid), "pidfd_open");
+  const result = binding<ProcessBinding>().pidfdOpen(pid);
+  const isOfNoProcess = pid > 0 && (result === -EINVAL || result === -ENOENT);
+  return check(isOfNoProcess ? -ESRCH : result, "pidfd_open");
 }
 
 /** pidfd_send_signal(2). `ESRCH` when the process has ended. */

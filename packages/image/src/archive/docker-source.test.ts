@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { buildLayer, buildLayout, type LayerEntry, LayoutBuilder, sha256 } from "../../test/layout-builder.ts";
 import { put, temporaryDirectory } from "../../test/temporary.ts";
 import { copyImage } from "../copy.ts";
+import { ArchiveTree } from "../layout/archive-tree.ts";
 import { LayoutSource } from "../layout/layout-source.ts";
 import { ImageStore } from "../store/image-store.ts";
 import { ArchiveTarget } from "./archive-target.ts";
@@ -55,6 +56,29 @@ describe("archives with manifest.json", () => {
     expect(source.references).toEqual(["docker.io/library/name:v1"]);
     const { descriptor } = await source.manifest();
     expect((await source.manifest(descriptor.digest)).descriptor).toEqual(descriptor);
+  });
+
+  test("of images that share layers: each is read once for all of them", async () => {
+    const other = configuration.replace("/a", "/other");
+    const layers = ["x/layer.tar", "y.tar"];
+    const images = [
+      { Config: configName, RepoTags: ["name:v1", "name:latest"], Layers: layers },
+      { Config: "other.json", RepoTags: ["name:v2"], Layers: layers },
+    ];
+    const archive = write(
+      config,
+      { path: "other.json", content: other },
+      { path: "x/layer.tar", content: base },
+      { path: "y.tar", content: upper },
+      { path: "manifest.json", content: JSON.stringify(images) },
+    );
+    const tree = await ArchiveTree.open(archive);
+    const stream = vi.spyOn(tree, "stream");
+    await using source = await DockerArchiveSource.fromTree(tree);
+    const digests = new Set<string>();
+    for (const reference of source.references) digests.add((await source.manifest(reference)).descriptor.digest);
+    expect(digests.size).toBe(2);
+    expect(stream.mock.calls.map(([path]) => path).filter((path) => layers.includes(path))).toEqual(layers);
   });
 
   test("of compressed layers, of layers that are links, of archives that are compressed", async () => {

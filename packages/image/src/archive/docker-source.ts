@@ -24,6 +24,12 @@ interface Listed {
 /** Where the bytes of a descriptor are. */
 type Content = { readonly path: string } | { readonly bytes: Uint8Array };
 
+/** A layer, and the digest of its uncompressed form. */
+interface ReadLayer {
+  readonly descriptor: Descriptor;
+  readonly diffId: Digest;
+}
+
 const layerTypes: Readonly<Record<Exclude<Compression, "xz">, string>> = {
   none: dockerMediaTypes.layer,
   gzip: dockerMediaTypes.layerGzip,
@@ -40,6 +46,8 @@ export class DockerArchiveSource implements ImageSource {
   readonly #tree: FileTree;
   readonly #images: readonly Listed[];
   readonly #contents = new Map<Digest, Content>();
+  /** What was read of layers, by their path: images share them. */
+  readonly #layers = new Map<string, Promise<ReadLayer>>();
 
   private constructor(tree: FileTree, images: readonly Listed[]) {
     this.name = tree.name;
@@ -112,7 +120,9 @@ export class DockerArchiveSource implements ImageSource {
     const layers: Descriptor[] = [];
     const diffIds: Digest[] = [];
     for (const path of image.layers) {
-      const { descriptor, diffId } = await this.#readLayer(path);
+      const reading = this.#layers.get(path) ?? this.#readLayer(path);
+      this.#layers.set(path, reading);
+      const { descriptor, diffId } = await reading;
       layers.push(descriptor);
       diffIds.push(diffId);
       this.#contents.set(descriptor.digest, { path });
@@ -128,8 +138,8 @@ export class DockerArchiveSource implements ImageSource {
     return Buffer.from(JSON.stringify(manifest));
   }
 
-  /** Reads a layer once, for the digests of what lies there and of what it holds. */
-  async #readLayer(path: string): Promise<{ descriptor: Descriptor; diffId: Digest }> {
+  /** Reads a layer for the digests of what lies there and of what it holds. */
+  async #readLayer(path: string): Promise<ReadLayer> {
     const size = this.#tree.sizeIfExists(path);
     if (size === undefined) throw missingFile(this.name, path);
     const archive = await createHasher("sha256");

@@ -7,6 +7,15 @@ const shared = {
 };
 
 /**
+ * Longer than a test takes on a slow, busy or emulated machine, in milliseconds: what is limited is how long one that hangs is
+ * waited for. What a test waits for by itself has a limit of its own, see test-e2e/harness/patience.ts.
+ */
+const limits = { testTimeout: 300_000, hookTimeout: 300_000 };
+
+/** Files of one engine take turns, so that a hook of one waits for the tests of others; and each flow runs twice. */
+const engineLimits = { testTimeout: 900_000, hookTimeout: 7_200_000 };
+
+/**
  * Where the machine is shared, a test that waits for the kernel is given a second chance: what it tests is deterministic,
  * how long it takes is not.
  */
@@ -25,8 +34,7 @@ export default defineConfig({
           pool: "forks",
           include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts", "scripts/**/*.test.ts"],
           exclude: ["**/*.root.test.ts", "**/node_modules/**", "**/dist/**"],
-          // Property tests compute for seconds where the machine is shared.
-          testTimeout: 20_000,
+          ...limits,
         },
       },
       {
@@ -35,7 +43,7 @@ export default defineConfig({
           name: "root",
           pool: "forks",
           include: ["packages/*/src/**/*.root.test.ts", "packages/*/test/**/*.root.test.ts"],
-          testTimeout: 30_000,
+          ...limits,
           retry,
         },
       },
@@ -46,9 +54,8 @@ export default defineConfig({
           pool: "forks",
           include: ["test-e2e/tests/**/*.test.ts"],
           globalSetup: "test-e2e/harness/global-setup.ts",
-          testTimeout: 120_000,
+          ...limits,
           retry,
-          hookTimeout: 120_000,
         },
       },
       {
@@ -58,9 +65,8 @@ export default defineConfig({
           pool: "forks",
           include: ["test-e2e/engines/**/*.test.ts"],
           globalSetup: "test-e2e/engines/harness/global-setup.ts",
-          testTimeout: 120_000,
+          ...engineLimits,
           retry,
-          hookTimeout: 300_000,
         },
       },
     ],

@@ -15,6 +15,18 @@ function report(...skipReasons: [string, number][]): Report {
   return { passed: 1, failed: 0, skipped: 1, skipReasons: new Map(skipReasons) } as Report;
 }
 
+describe("test-e2e/skips.json", () => {
+  it("has the reasons of each kind of run that .ci/run counts", () => {
+    const script = readFileSync(join(import.meta.dirname, "../.ci/run"), "utf8");
+    const runtimes = [...script.matchAll(/^ *(?:local runtime=|for runtime in )([^;\n]+)/gm)].flatMap(
+      ([, words = ""]) => words.split(" ").map((word) => (word.includes("/") ? "standalone" : word)),
+    );
+    expect(runtimes).toEqual(expect.arrayContaining(["runc", "crun", "standalone", "engines"]));
+    for (const runtime of ["runlet", ...runtimes])
+      expect(Object.keys(skips), runtime).toContainEqual(expect.stringMatching(new RegExp(`^${runtime} root `)));
+  });
+});
+
 describe("checkSkips", () => {
   it("takes the accepted reasons, however often, and those that stand in the test", () => {
     const known = accepted.map((reason): [string, number] => [reason, 1000]);

@@ -1,9 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { sleep } from "../harness/command.ts";
+import type { RunningCommand } from "../harness/command.ts";
+import { sleep, waitUntil } from "../harness/patience.ts";
 import { cgroupLayout } from "../harness/requirements.ts";
 import { Containerd, type ContainerdScene, openContainerdScene } from "./harness/containerd.ts";
+import { image } from "./harness/docker-archive.ts";
 import { openFlows } from "./harness/flow.ts";
 import { machineReasons } from "./harness/machine-reasons.ts";
 
@@ -18,21 +20,48 @@ const flow = openFlows({
 });
 
 /** Runs until it gets SIGTERM, then ends with status 3. */
-const waiting = ["sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.1; done"];
+const waiting = ["sh", "-c", "trap 'exit 3' TERM; : > /listening; while :; do sleep 0.1; done"];
+
+/** Starts a container that runs {@link waiting} and has come so far that it hears signals. */
+async function detachListening(containerd: Containerd): Promise<string> {
+  const id = await containerd.detach([], waiting);
+  await containerd.exec(id, ["sh", "-c", "until [ -e /listening ]; do sleep 0.05; done"]);
+  return id;
+}
+
+/** Starts to listen to containerd's events. It says nothing until there is one: so there is one. */
+async function watchEvents(containerd: Containerd): Promise<RunningCommand> {
+  const watcher = containerd.start(["events"]);
+  await waitUntil({
+    look: async () => {
+      await containerd.print(["images", "label", image, `seen=${Date.now()}`]);
+      return watcher.stdout();
+    },
+    until: (events) => events.includes("/images/update"),
+    complain: (events) => `no event of an image: ${events}${watcher.stderr()}`,
+    everyMs: 200,
+  });
+  return watcher;
+}
+
+/** A shell's words that wait until its terminal has been given a size. */
+const untilSized = "while stty size | grep -q '^0 0$'; do sleep 0.05; done";
 
 /** Waits until the processes that `ctr task ps` names are these. */
 async function waitForCommands(containerd: Containerd, id: string, wanted: readonly string[]): Promise<void> {
-  let seen: string[] = [];
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await sleep(50)) {
-    const pids = (await containerd.print(["task", "ps", id]))
-      .split("\n")
-      .slice(1)
-      .map((line) => line.split(/\s+/)[0]);
-    const { stdout } = await containerd.scene.run(["cat", ...pids.map((pid) => `/proc/${pid}/comm`)]);
-    seen = stdout.trim().split("\n").sort();
-    if (seen.join() === wanted.join()) return;
-  }
-  throw new Error(`the processes are ${seen.join()}, not ${wanted.join()}`);
+  await waitUntil({
+    look: async () => {
+      const pids = (await containerd.print(["task", "ps", id]))
+        .split("\n")
+        .slice(1)
+        .map((line) => line.split(/\s+/)[0]);
+      const { stdout } = await containerd.scene.run(["cat", ...pids.map((pid) => `/proc/${pid}/comm`)]);
+      return stdout.trim().split("\n").sort().join();
+    },
+    until: (seen) => seen === wanted.join(),
+    complain: (seen) => `the processes are ${seen}, not ${wanted.join()}`,
+    everyMs: 50,
+  });
 }
 
 flow("run prints what the container prints, and ends as it ends", async (containerd) => {
@@ -47,7 +76,7 @@ flow("run passes standard input on", async (containerd) => {
 });
 
 flow("run gives the container a terminal of the person's size and passes on what is typed", async (containerd) => {
-  const script = "tty; read -r line; stty size; exit 5";
+  const script = `tty; ${untilSized}; read -r line; stty size; exit 5`;
   const args = containerd.runArgs(["--rm", "--tty"], containerd.id(), ["sh", "-c", script]);
   const person = containerd.atTerminal(args, { rows: 33, columns: 99 });
   await person.see("/dev/pts/0");
@@ -198,7 +227,7 @@ flow("exec gives the process a terminal", async (containerd) => {
     id,
     "sh",
     "-c",
-    "tty; read -r line; stty size; exit 4",
+    `tty; ${untilSized}; read -r line; stty size; exit 4`,
   ];
   const person = containerd.atTerminal(args, { rows: 40, columns: 120 });
   await person.see("/dev/pts/0");
@@ -219,7 +248,7 @@ flow("exec runs many processes in one container at once", async (containerd) => 
 flow(
   "a signal reaches the first process; the container that ends has its status, and its task is deleted",
   async (containerd) => {
-    const id = await containerd.detach([], waiting);
+    const id = await detachListening(containerd);
     await containerd.print(["task", "kill", "--signal=SIGTERM", id]);
     await containerd.waitForStatus(id, "STOPPED");
     const again = await containerd.invoke(["task", "kill", "--signal=SIGKILL", id]);
@@ -241,7 +270,7 @@ flow("kill --all ends every process of a container that shares the machine's pro
 });
 
 flow("a paused container does nothing until it is resumed", async (containerd) => {
-  const id = await containerd.detach([], waiting);
+  const id = await detachListening(containerd);
   await containerd.print(["task", "pause", id]);
   expect((await containerd.task(id))?.status).toBe("PAUSED");
   await containerd.print(["task", "kill", "--signal=SIGTERM", id]);
@@ -278,9 +307,8 @@ flow("ps names the container's processes", async (containerd) => {
 });
 
 flow("events tell of a container's start, of a process in it, and of its exit", async (containerd) => {
-  const watcher = containerd.start(["events"]);
-  await sleep(500);
-  const id = await containerd.detach([], waiting);
+  const watcher = await watchEvents(containerd);
+  const id = await detachListening(containerd);
   await containerd.exec(id, ["true"]);
   await containerd.print(["task", "kill", "--signal=SIGTERM", id]);
   await containerd.waitForStatus(id, "STOPPED");
@@ -298,8 +326,7 @@ flow("events tell of a container's start, of a process in it, and of its exit", 
 });
 
 flow("the memory of a container that takes too much ends it, and an event says so", async (containerd) => {
-  const watcher = containerd.start(["events"]);
-  await sleep(500);
+  const watcher = await watchEvents(containerd);
   const script = "x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done";
   const id = await containerd.detach(["--memory-limit=8388608"], ["sh", "-c", script]);
   await containerd.waitForStatus(id, "STOPPED");
@@ -309,7 +336,7 @@ flow("the memory of a container that takes too much ends it, and an event says s
 });
 
 flow("containers outlive containerd, and are governed by the one that is started next", async (containerd) => {
-  const id = await containerd.detach([], waiting);
+  const id = await detachListening(containerd);
   const pid = (await containerd.task(id))?.pid;
   await containerd.daemon.stop();
   await containerd.scene.succeed(["kill", "-0", String(pid)]);
@@ -327,9 +354,12 @@ flow("a container whose shim was killed is cleaned up, and its name is free agai
   const status = await containerd.scene.succeed(["cat", `/proc/${pid}/status`]);
   const shim = /^PPid:\t(\d+)$/m.exec(status.stdout)?.[1];
   await containerd.scene.succeed(["kill", "-KILL", String(shim)]);
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await sleep(50))
-    if ((await containerd.scene.run(["kill", "-0", String(pid)])).status !== 0) break;
-  expect((await containerd.scene.run(["kill", "-0", String(pid)])).status).not.toBe(0);
+  await waitUntil({
+    look: async () => (await containerd.scene.run(["kill", "-0", String(pid)])).status,
+    until: (status) => status !== 0,
+    complain: () => "the container outlives its shim",
+    everyMs: 50,
+  });
   await containerd.remove(id);
   const result = await containerd.invoke(containerd.runArgs(["--rm"], id, ["echo", "again"]));
   expect(result.stdout).toBe("again\n");

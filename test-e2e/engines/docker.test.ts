@@ -1,10 +1,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
+import { patienceMs, sleep } from "../harness/patience.ts";
 import { Docker, type DockerScene, openDockerScene } from "./harness/docker.ts";
 import { image } from "./harness/docker-archive.ts";
 import { openFlows } from "./harness/flow.ts";
 import { machineReasons } from "./harness/machine-reasons.ts";
+import { useTerminal, windowSize } from "./harness/terminal-session.ts";
 
 let place: DockerScene;
 const flow = openFlows({
@@ -34,17 +36,7 @@ describe("run", () => {
   });
 
   flow("--interactive --tty has a terminal of the person's size, follows it, and obeys its keys", async (docker) => {
-    const person = docker.atTerminal(docker.runArgs(["--rm", "-it"], ["sh"]), { rows: 33, columns: 111 });
-    await person.see("/ # ");
-    person.type("tty; sleep 0.5; stty size\r");
-    await person.see("/dev/pts/0");
-    await person.see("33 111");
-    person.resize(44, 122);
-    person.type("sleep 1; sh -c 'stty size; exec sleep 100'\r");
-    await person.see("44 122");
-    person.type("\x03");
-    person.type("exit 5\r");
-    expect(await person.status).toBe(5);
+    await useTerminal(docker.atTerminal(docker.runArgs(["--rm", "-it"], ["sh"]), windowSize));
   });
 
   flow("says what is wrong with an executable: absent is 127, not executable 126", async (docker) => {
@@ -93,17 +85,17 @@ describe("run", () => {
     const seen = await docker.see(
       [
         "--sysctl=net.ipv4.ip_default_ttl=77",
-        "--device=/dev/fuse:/dev/fused:r",
+        "--device=/dev/kmsg:/dev/other:r",
         "--shm-size=1m",
         "--add-host=other:192.0.2.9",
       ],
       [
         "sh",
         "-c",
-        "cat /proc/sys/net/ipv4/ip_default_ttl; stat -c %t:%T /dev/fused; df -k /dev/shm | awk 'END { print $2 }'; grep other /etc/hosts",
+        "cat /proc/sys/net/ipv4/ip_default_ttl; stat -c %t:%T /dev/other; df -k /dev/shm | awk 'END { print $2 }'; grep other /etc/hosts",
       ],
     );
-    expect(seen.split("\n")).toEqual(["77", "a:e5", "1024", "192.0.2.9\tother"]);
+    expect(seen.split("\n")).toEqual(["77", "1:b", "1024", "192.0.2.9\tother"]);
   });
 });
 
@@ -171,7 +163,8 @@ describe("limits", () => {
     const script = "x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done";
     const args = docker.runArgs([`--name=${name}`, "--memory=16m", "--memory-swap=16m"], ["sh", "-c", script]);
     expect((await docker.invoke(args)).status).toBe(137);
-    expect(await docker.inspect(name, "{{.State.OOMKilled}} {{.State.ExitCode}}")).toBe("true 137");
+    // The word that memory was short comes beside that of the end.
+    await docker.waitFor(name, "{{.State.OOMKilled}} {{.State.ExitCode}}", "true 137");
     await docker.remove(name);
   });
 
@@ -206,9 +199,10 @@ describe("a running container", () => {
     const name = await docker.detach([], obedient);
     const person = docker.atTerminal(["exec", "-it", name, "sh"], { rows: 40, columns: 120 });
     await person.see("/ # ");
-    person.type("tty; sleep 0.5; stty size; exit 4\r");
+    person.type("tty\r");
     await person.see("/dev/pts/0");
-    await person.see("40 120");
+    await person.ask("stty size", "40 120");
+    person.type("exit 4\r");
     expect(await person.status).toBe(4);
     await docker.remove(name);
   });
@@ -223,10 +217,10 @@ describe("a running container", () => {
 
   flow("top names its processes, logs has what it printed", async (docker) => {
     const name = await docker.detach([], ["sh", "-c", "echo said; echo complained >&2; exec sleep 1000"]);
-    const top = (await docker.print(["top", name, "-o", "pid,args"])).split("\n");
-    expect(top).toHaveLength(2);
-    expect(top[1]).toContain("sleep 1000");
-    expect(await docker.invoke(["logs", name])).toMatchObject({ stdout: "said\n", stderr: "complained\n" });
+    const processes = async () => (await docker.print(["top", name, "-o", "pid,args"])).split("\n").slice(1);
+    await expect.poll(processes, { timeout: patienceMs }).toEqual([expect.stringMatching(/^\d+ +sleep 1000$/)]);
+    const logs = async () => await docker.invoke(["logs", name]);
+    await expect.poll(logs, { timeout: patienceMs }).toMatchObject({ stdout: "said\n", stderr: "complained\n" });
     await docker.remove(name);
   });
 
@@ -235,18 +229,25 @@ describe("a running container", () => {
     const count = async () => (await docker.print(["logs", name])).split("\n").length;
     await docker.print(["pause", name]);
     expect(await docker.inspect(name, "{{.State.Status}}")).toBe("paused");
-    const before = await count();
-    await new Promise((fulfil) => setTimeout(fulfil, 500));
-    expect(await count()).toBe(before);
+    // What was on its way arrives first.
+    let before = await count();
+    const countLater = async () => {
+      const earlier = before;
+      await sleep(500);
+      before = await count();
+      return before - earlier;
+    };
+    await expect.poll(countLater, { timeout: patienceMs }).toBe(0);
+    expect(await countLater()).toBe(0);
     await docker.print(["unpause", name]);
-    for (const deadline = Date.now() + 10_000; Date.now() < deadline && (await count()) === before; );
-    expect(await count()).toBeGreaterThan(before);
+    await expect.poll(count, { timeout: patienceMs }).toBeGreaterThan(before);
     await docker.remove(name);
   });
 
   flow("stop ends it by its signal, start and restart run it again, kill ends it at once", async (docker) => {
     const name = await docker.detach([], obedient);
-    await docker.print(["stop", "--time=20", name]);
+    await docker.waitForLog(name, "ready");
+    await docker.print(["stop", "--time=60", name]);
     expect(await docker.inspect(name, "{{.State.Status}} {{.State.ExitCode}}")).toBe("exited 5");
     await docker.print(["start", name]);
     const first = await docker.inspect(name, "{{.State.Pid}}");
@@ -285,13 +286,14 @@ describe("a running container", () => {
 
   flow("it outlives the daemon, which governs it again when it is back", async (docker) => {
     const name = await docker.detach([], obedient);
+    await docker.waitForLog(name, "ready");
     const pid = await docker.inspect(name, "{{.State.Pid}}");
     await docker.daemon.stop();
     await docker.scene.succeed(["kill", "-0", pid]);
     await docker.daemon.start();
     expect(await docker.inspect(name, "{{.State.Status}} {{.State.Pid}}")).toBe(`running ${pid}`);
     expect(await docker.print(["exec", name, "echo", "alive"])).toBe("alive");
-    await docker.print(["stop", name]);
+    await docker.print(["stop", "--time=60", name]);
     expect(await docker.inspect(name, "{{.State.ExitCode}}")).toBe("5");
     await docker.remove(name);
   });
@@ -317,7 +319,8 @@ describe("files", () => {
   });
 
   flow("cp reaches into containers, diff and commit keep what they changed", async (docker) => {
-    const name = await docker.detach([], ["sh", "-c", "echo new > /new; exec sleep 1000"]);
+    const name = await docker.detach([], ["sh", "-c", "echo new > /new; echo made; exec sleep 1000"]);
+    await docker.waitForLog(name, "made");
     const path = join(docker.scene.directory, name);
     writeFileSync(path, "copied\n");
     await docker.print(["cp", path, `${name}:/copied`]);
@@ -342,10 +345,10 @@ describe("several containers", () => {
         await docker.detach([`--network=${network}`, `--network-alias=${hostname}`, `--hostname=${hostname}`], serve),
       );
     servers.push(await docker.detach(["--publish=127.0.0.1:8123:80", "--hostname=three"], serve));
-    const ask = "for name in one two; do wget -q -O - http://$name/name; done";
+    const ask = "for name in one two; do until wget -q -O - http://$name/name; do sleep 0.1; done; done";
     expect(await docker.see([`--network=${network}`], ["sh", "-c", ask])).toBe("one\ntwo");
-    const answer = await docker.scene.succeed(["busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8123/name"]);
-    expect(answer.stdout).toBe("three\n");
+    const askMachine = "until busybox wget -q -O - http://127.0.0.1:8123/name; do sleep 0.1; done";
+    expect((await docker.scene.succeed(["sh", "-c", askMachine])).stdout).toBe("three\n");
     expect((await docker.run([], ["sh", "-c", "wget -q -T 1 -O - http://one/name"])).status).not.toBe(0);
     await docker.remove(...servers);
     await docker.print(["network", "rm", network]);

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { sleep } from "../harness/command.ts";
 import { listCgroups } from "../harness/leaks.ts";
+import { settlingMs, sleep } from "../harness/patience.ts";
 import { cgroupLayout } from "../harness/requirements.ts";
 import { type ContainerdScene, openContainerdScene } from "./harness/containerd.ts";
 import { Cri, type Pod, type PodContainer } from "./harness/cri.ts";
@@ -96,7 +96,7 @@ ps -e -o comm= | grep -v -x -e containerd -e sh -e ps -e grep -e cat -e flock -e
 /** The traces that are still there after what has been killed had time to end. */
 async function settledTraces(): Promise<string[]> {
   let traces = await findTraces();
-  for (const deadline = Date.now() + 20_000; traces.length > 0 && Date.now() < deadline; await sleep(200))
+  for (const deadline = Date.now() + settlingMs; traces.length > 0 && Date.now() < deadline; await sleep(200))
     traces = await findTraces();
   return traces;
 }
@@ -106,7 +106,7 @@ function median(numbers: readonly number[]): number {
 }
 
 test(`${containersAtOnce} containers at a time are started, joined and removed, and nothing is left`, {
-  timeout: (minutes + 5) * 60_000,
+  timeout: (minutes + 30) * 60_000,
   retry: 0,
 }, async () => {
   const engines = [peer, subject].map((runtime) => new Cri(place, runtime));

@@ -4,7 +4,7 @@ import { daemonConfig, openDockerScene } from "./harness/docker.ts";
 import { ManualSection } from "./harness/manual.ts";
 
 /** A scene waits for those of other files that use the same engine. */
-const timeout = { timeout: 300_000 };
+const timeout = { timeout: 7_200_000 };
 
 test("the page's commands for containerd do what they say, one after the other", timeout, async () => {
   const { scene, socketPath, archive } = await openContainerdScene();

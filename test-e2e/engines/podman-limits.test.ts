@@ -1,4 +1,5 @@
 import { describe, expect } from "vitest";
+import { patienceMs } from "../harness/patience.ts";
 import { cgroupLayout } from "../harness/requirements.ts";
 import { openFlows } from "./harness/flow.ts";
 import { image, machineReasons, openPodmanScene, Podman } from "./harness/podman.ts";
@@ -83,18 +84,22 @@ describe("what is asked of a running container", () => {
 
   flow("top names its processes", async (podman) => {
     const name = await podman.runDetached([], "sh", "-c", "sleep 1234 & sleep 4321; :");
-    const lines = (await podman.print(["top", name, "pid", "hpid", "args"])).split("\n");
-    expect(lines[0]).toMatch(/^PID +HPID +COMMAND$/);
-    expect(lines.slice(1).map((line) => line.trim().replace(/^(\d+) +\d+ +/, "$1 "))).toEqual([
-      "1 sh -c sleep 1234 & sleep 4321; :",
-      expect.stringMatching(/^\d+ sleep 1234$/),
-      expect.stringMatching(/^\d+ sleep 4321$/),
-    ]);
+    const lines = async () => (await podman.print(["top", name, "pid", "hpid", "args"])).split("\n");
+    expect((await lines())[0]).toMatch(/^PID +HPID +COMMAND$/);
+    const processes = async () => (await lines()).slice(1).map((line) => line.trim().replace(/^(\d+) +\d+ +/, "$1 "));
+    await expect
+      .poll(processes, { timeout: patienceMs })
+      .toEqual([
+        "1 sh -c sleep 1234 & sleep 4321; :",
+        expect.stringMatching(/^\d+ sleep 1234$/),
+        expect.stringMatching(/^\d+ sleep 4321$/),
+      ]);
     await podman.remove(name);
   });
 
   flow("stats counts what it uses", async (podman) => {
-    const name = await podman.runDetached(["--memory=64m"], "sh", "-c", "sleep 1000 & while :; do :; done");
+    const name = await podman.runDetached(["--memory=64m"], "sh", "-c", "sleep 1000 & echo begun; while :; do :; done");
+    await podman.waitForLog(name, "begun");
     const stats = JSON.parse(await podman.print(["stats", "--no-stream", "--format=json", name])) as Record<
       string,
       string

@@ -1,16 +1,9 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ManualSection } from "./harness/manual.ts";
 import { openPodmanScene } from "./harness/podman.ts";
 import type { Scene } from "./harness/scene.ts";
 
-const page = readFileSync(join(import.meta.dirname, "../../docs/engines.md"), "utf8");
-const section = /^## Podman\n(.*?)^## /ms.exec(page)?.[1] ?? "";
-
-/** The blocks of one language, in their order. */
-function blocks(language: string): string[] {
-  return [...section.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms"))].map(([, text = ""]) => text);
-}
+const section = new ManualSection("Podman");
 
 let scene: Scene | undefined;
 
@@ -23,11 +16,11 @@ afterAll(async () => {
 
 test("the page's configuration and commands do what they say, one after the other", async () => {
   if (scene === undefined) throw new Error("there is no scene");
-  const [file = ""] = /\/etc\/containers\/\S+\.conf/.exec(section) ?? [];
-  const [configuration = ""] = blocks("toml");
+  const [file = ""] = /\/etc\/containers\/\S+\.conf/.exec(section.text) ?? [];
+  const [configuration = ""] = section.blocks("toml");
   await scene.writeFile(file, configuration);
   const printed: string[] = [];
-  for (const commands of blocks("sh")) {
+  for (const commands of section.blocks("sh")) {
     const { stdout } = await scene.succeed(["sh", "-euc", commands], { cwd: "/tmp" });
     printed.push(stdout);
   }

@@ -84,16 +84,16 @@ describe("an ordinary user", () => {
     expect(await podman.exec(name, "sh", "-c", 'echo "$A"; id -u')).toBe("b\n0");
     expect((await podman.invoke(["exec", name, "nosuch"])).status).toBe(127);
     expect((await podman.print(["top", name, "pid", "user"])).split("\n")[1]).toMatch(/^1 +root/);
-    await podman.print(["stop", "--time=20", name]);
+    await podman.print(["stop", "--time=60", name]);
     expect(await podman.inspect(name, "{{.State.ExitCode}}")).toBe("7");
     await podman.remove(name);
   });
 
   flow("has a terminal of its own size", async (podman) => {
     const person = podman.atTerminal(["run", "--rm", "--interactive", "--tty", image, "sh"], { rows: 31, columns: 95 });
-    await person.see("/ # ", 30_000);
-    person.type("sleep 1; stty size; exit 4\r");
-    await person.see("31 95", 30_000);
+    await person.see("/ # ");
+    await person.ask("stty size", "31 95");
+    person.type("exit 4\r");
     expect(await person.status).toBe(4);
   });
 

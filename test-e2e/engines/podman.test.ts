@@ -1,6 +1,8 @@
 import { describe, expect } from "vitest";
+import { patienceMs, sleep } from "../harness/patience.ts";
 import { openFlows } from "./harness/flow.ts";
 import { image, machineReasons, openPodmanScene, Podman } from "./harness/podman.ts";
+import { useTerminal, windowSize } from "./harness/terminal-session.ts";
 
 const flow = openFlows({
   openScene: openPodmanScene,
@@ -28,27 +30,14 @@ describe("run", () => {
     const name = await podman.runDetached([], ...obedient);
     await podman.waitForLog(name, "ready");
     expect(await podman.inspect(name, "{{.State.Status}} {{.State.Running}}")).toBe("running true");
-    await podman.print(["stop", "--time=20", name]);
+    await podman.print(["stop", "--time=60", name]);
     expect(await podman.inspect(name, "{{.State.Status}} {{.State.ExitCode}}")).toBe("exited 7");
     await podman.print(["rm", name]);
     expect((await podman.invoke(["container", "exists", name])).status).toBe(1);
   });
 
   flow("--interactive --tty has a terminal of the person's size, follows it, and obeys its keys", async (podman) => {
-    const person = podman.atTerminal(["run", "--rm", "--interactive", "--tty", image, "sh"], {
-      rows: 33,
-      columns: 111,
-    });
-    await person.see("/ # ");
-    person.type("tty; stty size\r");
-    await person.see("/dev/pts/0");
-    await person.see("33 111");
-    person.resize(44, 122);
-    person.type("sleep 1; stty size; sleep 100\r");
-    await person.see("44 122");
-    person.type("\x03");
-    person.type("exit 5\r");
-    expect(await person.status).toBe(5);
+    await useTerminal(podman.atTerminal(["run", "--rm", "--interactive", "--tty", image, "sh"], windowSize));
   });
 
   flow("--rootfs takes a directory for an image", async (podman) => {
@@ -152,8 +141,8 @@ describe("exec", () => {
     const name = await podman.runDetached([], "sleep", "1000");
     const person = podman.atTerminal(["exec", "--interactive", "--tty", name, "sh"], { rows: 29, columns: 99 });
     await person.see("/ # ");
-    person.type("sleep 1; stty size; exit 6\r");
-    await person.see("29 99");
+    await person.ask("stty size", "29 99");
+    person.type("exit 6\r");
     expect(await person.status).toBe(6);
     await podman.remove(name);
   });
@@ -220,14 +209,19 @@ describe("what is done to a container", () => {
     await podman.waitForLog(name, "tick");
     await podman.print(["pause", name]);
     expect(await podman.inspect(name, "{{.State.Status}}")).toBe("paused");
+    const length = async () => (await podman.print(["logs", name])).length;
     // What was on its way through conmon arrives first.
-    await podman.scene.succeed(["sleep", "0.3"]);
-    const before = await podman.print(["logs", name]);
-    await podman.scene.succeed(["sleep", "0.5"]);
-    expect(await podman.print(["logs", name])).toBe(before);
+    let before = await length();
+    const growth = async () => {
+      const earlier = before;
+      await sleep(500);
+      before = await length();
+      return before - earlier;
+    };
+    await expect.poll(growth, { timeout: patienceMs }).toBe(0);
+    expect(await growth()).toBe(0);
     await podman.print(["unpause", name]);
-    await podman.scene.succeed(["sleep", "0.5"]);
-    expect((await podman.print(["logs", name])).length).toBeGreaterThan(before.length);
+    await expect.poll(length, { timeout: patienceMs }).toBeGreaterThan(before);
     await podman.remove(name);
   });
 
@@ -244,10 +238,8 @@ describe("what is done to a container", () => {
 
   flow("--restart=on-failure starts it again as often as it says", async (podman) => {
     const name = await podman.runDetached(["--restart=on-failure:2"], "sh", "-c", "echo life; exit 4");
-    for (let attempt = 0; attempt < 100; attempt++) {
-      if ((await podman.inspect(name, "{{.RestartCount}} {{.State.Status}}")) === "2 exited") break;
-    }
-    expect(await podman.inspect(name, "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}")).toBe("2 exited 4");
+    const end = async () => await podman.inspect(name, "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}");
+    await expect.poll(end, { timeout: patienceMs }).toBe("2 exited 4");
     expect((await podman.print(["logs", name])).match(/life/g)).toHaveLength(3);
     await podman.print(["rm", name]);
   });

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -32,7 +32,8 @@ export function openDisk(directory: string): Disk {
 
 /** A disk that BFQ schedules, which weights of a device are for: a loop device that nobody uses. */
 export function openBfqDisk(): Omit<Disk, "isInMemory"> {
-  if (!existsSync("/sys/module/loop")) execFileSync("modprobe", ["loop"]);
+  const isLoaded = existsSync("/sys/module/loop");
+  if (!isLoaded) execFileSync("modprobe", ["loop"]);
   const name = readdirSync("/sys/class/block").findLast(
     (block) => /^loop\d+$/.test(block) && !existsSync(`/sys/class/block/${block}/loop`),
   );
@@ -41,7 +42,11 @@ export function openBfqDisk(): Omit<Disk, "isInMemory"> {
   writeFileSync(scheduler, "bfq");
   return {
     ...deviceNumbers(readFileSync(`/sys/class/block/${name}/dev`, "utf8")),
-    [Symbol.dispose]: () => writeFileSync(scheduler, before),
+    [Symbol.dispose]: () => {
+      writeFileSync(scheduler, before);
+      // Where somebody else has come to use it, it stays.
+      if (!isLoaded) spawnSync("rmmod", ["loop"]);
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import { patienceMs, waitUntil } from "./patience.ts";
 
 const repository = resolve(import.meta.dirname, "../..");
 
@@ -23,7 +24,7 @@ export interface InvokeOptions {
   readonly input?: string;
   /** Global options, before the command. */
   readonly global?: readonly string[];
-  /** Default 30 s: then the command is killed and the call throws. */
+  /** Default {@link patienceMs}: then the command is killed and the call throws. */
   readonly timeoutMs?: number;
   /** User to run as. */
   readonly uid?: number;
@@ -113,7 +114,7 @@ export class Command {
     closeSync(stdoutFd);
     closeSync(stderrFd);
     if (options.input !== undefined) child.stdin?.end(options.input);
-    return new RunningCommand({ child, stdoutPath, stderrPath, timeoutMs: options.timeoutMs ?? 30_000, args });
+    return new RunningCommand({ child, stdoutPath, stderrPath, timeoutMs: options.timeoutMs ?? patienceMs, args });
   }
 
   /** Runs the command and throws, with what it said, when it fails. */
@@ -133,14 +134,11 @@ export class Command {
 
   /** Waits until the container has a status. */
   async waitForStatus(id: string, status: string): Promise<void> {
-    const deadline = Date.now() + 15_000;
-    let seen = "";
-    while (Date.now() < deadline) {
-      seen = (await this.state(id)).status;
-      if (seen === status) return;
-      await sleep(20);
-    }
-    throw new Error(`container ${id} is ${seen}, not ${status}, after 15 s`);
+    await waitUntil({
+      look: async () => (await this.state(id)).status,
+      until: (seen) => seen === status,
+      complain: (seen) => `container ${id} is ${seen}, not ${status}`,
+    });
   }
 }
 
@@ -194,21 +192,14 @@ export class RunningCommand {
 
   /** Waits until standard output contains `text`. */
   async waitForOutput(text: string): Promise<string> {
-    const deadline = Date.now() + 15_000;
-    while (Date.now() < deadline) {
-      const output = this.stdout();
-      if (output.includes(text)) return output;
-      await sleep(10);
-    }
-    throw new Error(`${JSON.stringify(text)} was not printed within 15 s:\n${this.stdout()}${this.stderr()}`);
+    return await waitUntil({
+      look: () => this.stdout(),
+      until: (output) => output.includes(text),
+      complain: (output) => `${JSON.stringify(text)} was not printed:\n${output}${this.stderr()}`,
+    });
   }
 }
 
 function describeEnd(result: Result): string {
   return result.status === null ? `killed by ${result.signal}` : `exit status ${result.status}`;
-}
-
-/** Waits. */
-export function sleep(milliseconds: number): Promise<void> {
-  return new Promise((fulfil) => setTimeout(fulfil, milliseconds));
 }

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Result, RunningCommand, sleep } from "./command.ts";
+import { type Result, RunningCommand } from "./command.ts";
+import { patienceMs, waitUntil } from "./patience.ts";
 import type { Suite } from "./suite.ts";
 
 /** What makes a host look otherwise than it is. */
@@ -42,10 +43,12 @@ export class HostView {
       stdio: ["pipe", logFd, logFd],
     });
     closeSync(logFd);
-    for (let left = 1000; !readFileSync(logPath, "utf8").includes("ready"); left--) {
-      if (left === 0 || holder.exitCode !== null) throw new Error(readFileSync(logPath, "utf8"));
-      await sleep(10);
-    }
+    const log = await waitUntil({
+      look: () => ({ text: readFileSync(logPath, "utf8"), hasEnded: holder.exitCode !== null }),
+      until: ({ text, hasEnded }) => text.includes("ready") || hasEnded,
+      complain: ({ text }) => `the view was not opened: ${text}`,
+    });
+    if (log.hasEnded) throw new Error(log.text);
     return new HostView(suite, directory, scripts, holder);
   }
 
@@ -68,7 +71,7 @@ export class HostView {
     });
     closeSync(stdoutFd);
     closeSync(stderrFd);
-    return new RunningCommand({ child, stdoutPath, stderrPath, timeoutMs: 30_000, args });
+    return new RunningCommand({ child, stdoutPath, stderrPath, timeoutMs: patienceMs, args });
   }
 
   /** Runs the runtime on this host to its end. */

@@ -100,11 +100,16 @@ export function takeHostSnapshot(): HostSnapshot {
     mounts: parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).map(
       (mount) => `${mount.type} at ${mount.target}`,
     ),
-    cgroups: listCgroups(),
+    cgroups: listCgroups().filter((path) => !isOfService(path)),
     files: ["/run/runlet", "/run/runc", "/run/crun", "/run/netns", "/dev", "/dev/shm", "/dev/mqueue"]
       .filter((directory) => existsSync(directory))
       .flatMap((directory) => readdirSync(directory).map((name) => join(directory, name))),
   };
+}
+
+/** Whether systemd has made a group for what it starts by itself, at its times: services, and who logs in. */
+function isOfService(path: string): boolean {
+  return /\/[^/]+\.service(\/|$)|\/session-[^/]+\.scope(\/|$)|\/user-\d+\.slice$/.test(path);
 }
 
 /** What `after` has that `before` had not. */

@@ -13,6 +13,7 @@ import { join, resolve } from "node:path";
 import { Bundle, type Config } from "./bundle.ts";
 import { type Result, RunningCommand, target } from "./command.ts";
 import { Observation } from "./observation.ts";
+import { patienceMs } from "./patience.ts";
 import type { Suite } from "./suite.ts";
 
 const repository = resolve(import.meta.dirname, "../..");
@@ -155,7 +156,7 @@ export class OrdinaryUser {
     });
     closeSync(stdoutFd);
     closeSync(stderrFd);
-    return new RunningCommand({ child, stdoutPath, stderrPath, timeoutMs: 30_000, args });
+    return new RunningCommand({ child, stdoutPath, stderrPath, timeoutMs: patienceMs, args });
   }
 
   /** What is executed for a call of the runtime. */

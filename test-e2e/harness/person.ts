@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
-import { sleep } from "./command.ts";
+import { waitUntil } from "./patience.ts";
 import { terminalPath } from "./programs.ts";
 
 /** A person at a terminal: what is typed, what is seen, and the size of the window. */
@@ -34,13 +34,26 @@ export class Person {
   }
 
   /** Waits until the terminal has shown a text. */
-  async see(text: string, timeoutMs = 10_000): Promise<void> {
-    for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; ) {
-      if (this.screen.includes(text)) return;
-      await sleep(20);
-    }
-    throw new Error(
-      `${JSON.stringify(text)} did not appear within ${timeoutMs} ms; the screen has ${JSON.stringify(this.screen)}`,
-    );
+  async see(text: string): Promise<void> {
+    await waitUntil({
+      look: () => this.screen,
+      until: (screen) => screen.includes(text),
+      complain: (screen) => `${JSON.stringify(text)} did not appear; the screen has ${JSON.stringify(screen)}`,
+    });
+  }
+
+  /** Types a command line again and again until its answer is there, which may take a moment to become true. */
+  async ask(commandLine: string, answer: string): Promise<void> {
+    const asked = waitUntil({
+      look: () => {
+        if (!this.screen.includes(answer)) this.type(`${commandLine}\r`);
+        return this.screen;
+      },
+      until: (screen) => screen.includes(answer),
+      complain: (screen) =>
+        `${commandLine} did not answer ${JSON.stringify(answer)}; the screen has ${JSON.stringify(screen)}`,
+      everyMs: 500,
+    });
+    await asked;
   }
 }

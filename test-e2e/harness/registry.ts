@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from "node:http";
 import { connect as connectTo, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
-import { sleep } from "./command.ts";
+import { waitUntil } from "./patience.ts";
 
 /** How a registry is to be. */
 export interface RegistryOptions {
@@ -37,10 +37,13 @@ export class Registry implements AsyncDisposable {
     const args = ["--pdeathsig", "KILL", "docker-registry", "serve", join(directory, "config.json")];
     const child = spawn("setpriv", args, { stdio: "ignore" });
     const registry = new Registry(`127.0.0.1:${port}`, directory, child);
-    for (let attempt = 0; !(await canConnect(port)); attempt++) {
-      if (attempt === 200 || child.exitCode !== null) throw new Error("docker-registry does not start");
-      await sleep(50);
-    }
+    const isOpen = await waitUntil({
+      look: async () => (child.exitCode === null ? await canConnect(port) : "ended"),
+      until: (seen) => seen !== false,
+      complain: () => "docker-registry does not answer",
+      everyMs: 50,
+    });
+    if (isOpen === "ended") throw new Error("docker-registry does not start");
     return registry;
   }
 

@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, type TestContext, test as vitestTest } from "vitest";
 import { Bundle, type Config } from "./bundle.ts";
-import { Command, type Result, sleep } from "./command.ts";
+import { Command, type Result } from "./command.ts";
 import { findLeaks } from "./leaks.ts";
 import { Observation } from "./observation.ts";
+import { settlingMs, sleep } from "./patience.ts";
 import { type Requirements, unmet } from "./requirements.ts";
 
 declare module "vitest" {
@@ -130,11 +131,8 @@ export function openSuite(shared: Requirements = { root: true }): Suite {
 
 /** Leaks that are still there after the kernel had time to end what was killed. */
 async function settledLeaks(tag: string): Promise<string[]> {
-  let leaks: string[] = [];
-  for (let attempt = 0; attempt < 50; attempt++) {
+  let leaks = findLeaks(tag);
+  for (const deadline = Date.now() + settlingMs; leaks.length > 0 && Date.now() < deadline; await sleep(20))
     leaks = findLeaks(tag);
-    if (leaks.length === 0) return leaks;
-    await sleep(20);
-  }
   return leaks;
 }

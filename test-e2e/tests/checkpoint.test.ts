@@ -4,9 +4,9 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { describe, expect, vi } from "vitest";
 import type { Bundle, Config } from "../harness/bundle.ts";
-import { sleep } from "../harness/command.ts";
 import { ControlGroup } from "../harness/control-group.ts";
 import { Observation } from "../harness/observation.ts";
+import { sleep } from "../harness/patience.ts";
 import { Person } from "../harness/person.ts";
 import { openSuite } from "../harness/suite.ts";
 

@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { sleep } from "../harness/command.ts";
 import { findLeaks } from "../harness/leaks.ts";
+import { patienceMs, settlingMs, sleep } from "../harness/patience.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite({ root: true, runtime: ["runlet"] });
@@ -11,12 +11,9 @@ const { test } = e2e;
 
 /** What is left of a container shortly after everything that was killed has gone. */
 async function leftOf(id: string): Promise<string[]> {
-  let left: string[] = [];
-  for (let attempt = 0; attempt < 100; attempt++) {
+  let left = findLeaks(id);
+  for (const deadline = Date.now() + settlingMs; left.length > 0 && Date.now() < deadline; await sleep(20))
     left = findLeaks(id);
-    if (left.length === 0) break;
-    await sleep(20);
-  }
   return left;
 }
 
@@ -80,7 +77,7 @@ describe("a create that is killed has no helper that waits for ever, nor a recor
       const argv = e2e.runtime.argv(["create", "--bundle", bundle.hostPath, id], global);
       const trace = join(bundle.hostPath, "trace");
       const inject = `inject=${calls}:error=EIO:signal=KILL:when=${when}`;
-      const options = { timeout: 30_000, encoding: "utf8", stdio: "ignore" } as const;
+      const options = { timeout: patienceMs, encoding: "utf8", stdio: "ignore" } as const;
       const strace = spawnSync(
         "strace",
         ["-ff", "-q", "-e", `trace=${calls},execveat`, "-e", inject, "-o", trace, ...argv],

@@ -13,11 +13,12 @@ import { join } from "node:path";
 import { type Container, Runtime } from "@runlet/lifecycle";
 import { describe, expect } from "vitest";
 import type { Config } from "../harness/bundle.ts";
-import { type Result, sleep } from "../harness/command.ts";
+import type { Result } from "../harness/command.ts";
 import { ControlGroup, isV2 } from "../harness/control-group.ts";
 import { DescriptorReceiver } from "../harness/descriptor-receiver.ts";
 import { Observation } from "../harness/observation.ts";
 import { OrdinaryUser } from "../harness/ordinary-user.ts";
+import { sleep, waitUntil } from "../harness/patience.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite({ root: true, runtime: ["runlet", "runc"] });
@@ -43,8 +44,7 @@ async function seen(id: string, options: readonly string[], ...verbs: readonly s
 
 /** Waits until something is so. */
 async function until(isSo: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 500 && !isSo(); attempt++) await sleep(10);
-  expect(isSo()).toBe(true);
+  await waitUntil({ look: isSo, until: (seen) => seen, complain: () => `it is not so: ${isSo}` });
 }
 
 describe("the session keyring", () => {

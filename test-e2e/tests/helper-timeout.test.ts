@@ -8,7 +8,7 @@ import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite({ root: true, runtime: ["runlet"] });
 const { test } = e2e;
-const limit = { global: ["--helper-timeout", "500ms"] } as const;
+const limit = { global: ["--helper-timeout", "2s"] } as const;
 
 function shell(script: string, ...args: readonly string[]) {
   return { path: "/bin/sh", args: ["sh", "-c", script, ...args], env: ["PATH=/usr/bin:/bin"] };
@@ -27,7 +27,7 @@ describe("a helper that says nothing any more", () => {
     const id = e2e.id();
     const result = await e2e.runtime.invoke(["create", "--bundle", bundle.hostPath, id], limit);
     expect(result.status).toBe(1);
-    expect(result.stderr).toContain("the init helper has said nothing for 0.5 s");
+    expect(result.stderr).toContain("the init helper has said nothing for 2 s");
     expect(result.stderr).toContain("--helper-timeout");
     const pid = readFileSync(pidFile, "utf8").trim();
     expect(pid).toMatch(/^\d+$/);
@@ -46,9 +46,9 @@ describe("a helper that says nothing any more", () => {
 
 describe("what hooks take does not count", () => {
   test("of the runtime's own, and of those in the container's namespaces", async () => {
-    const slow = shell("sleep 0.8");
+    const slow = shell("sleep 2.5");
     const bundle = e2e.bundle((config) => {
-      config.hooks = { createRuntime: [slow], createContainer: [slow, { ...slow, timeout: 5 }] };
+      config.hooks = { createRuntime: [slow], createContainer: [slow, { ...slow, timeout: 60 }] };
     });
     const result = await e2e.runtime.invoke(["run", "--bundle", bundle.probing("exit=5").hostPath, e2e.id()], limit);
     expect(result).toMatchObject({ status: 5, stderr: "" });
@@ -62,6 +62,6 @@ describe("what hooks take does not count", () => {
     });
     const result = await e2e.runtime.invoke(["create", "--bundle", bundle.probing("wait").hostPath, e2e.id()], limit);
     expect(result.status).toBe(1);
-    expect(result.stderr).toContain("has said nothing for 1.5 s");
+    expect(result.stderr).toContain("has said nothing for 3 s");
   });
 });

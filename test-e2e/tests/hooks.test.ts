@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFi
 import { join } from "node:path";
 import type { Hooks } from "@runlet/spec";
 import { describe, expect } from "vitest";
-import { sleep, target } from "../harness/command.ts";
+import { target } from "../harness/command.ts";
+import { sleep } from "../harness/patience.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite();

@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { commitInstance, ImageStore, listInstanceChanges, openInstance, removeOrphanedInstances } from "@runlet/image";
 import { beforeAll, describe, expect } from "vitest";
-import { sleep } from "../harness/command.ts";
 import { addImage, openTestStore } from "../harness/image-store.ts";
 import { Observation, parseMountinfo } from "../harness/observation.ts";
 import { OrdinaryUser } from "../harness/ordinary-user.ts";
+import { sleep } from "../harness/patience.ts";
 import { Registry } from "../harness/registry.ts";
 import { openSuite } from "../harness/suite.ts";
 

@@ -4,9 +4,9 @@ import type { Readable } from "node:stream";
 import { isRunletError } from "@runlet/errors";
 import { type Container, Runtime, type Warning } from "@runlet/lifecycle";
 import { describe, expect } from "vitest";
-import { sleep } from "../harness/command.ts";
 import { findLeaks, listCgroups } from "../harness/leaks.ts";
 import { Observation } from "../harness/observation.ts";
+import { patienceMs, settlingMs } from "../harness/patience.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite({ root: true, runtime: ["runlet"] });
@@ -132,10 +132,9 @@ describe("an AbortSignal", () => {
       if (when === "running") await container.start();
       const { pid } = container;
       controller.abort();
-      for (let attempt = 0; attempt < 200 && existsSync(join(runtime.root, id)); attempt++) await sleep(20);
-      expect(existsSync(join(runtime.root, id))).toBe(false);
+      await expect.poll(() => existsSync(join(runtime.root, id)), { timeout: patienceMs }).toBe(false);
       expect(existsSync(`/proc/${pid}`)).toBe(false);
-      expect(findLeaks(id)).toEqual([]);
+      await expect.poll(() => findLeaks(id), { timeout: settlingMs }).toEqual([]);
     });
   }
 
@@ -224,11 +223,10 @@ describe("many at once", () => {
     const statuses = await Promise.all(Array.from({ length: 300 }, (_, index) => runOne(index)));
     expect(statuses).toEqual(Array.from({ length: 300 }, (_, index) => index % 16));
 
-    await sleep(50);
     expect(readdirSync(runtime.root)).toEqual([]);
-    expect(openDescriptors()).toBeLessThanOrEqual(descriptors);
+    await expect.poll(openDescriptors, { timeout: settlingMs }).toBeLessThanOrEqual(descriptors);
     expect(readFileSync("/proc/self/mountinfo", "utf8")).toBe(mounts);
-    expect(findLeaks(e2e.tag)).toEqual([]);
+    await expect.poll(() => findLeaks(e2e.tag), { timeout: settlingMs }).toEqual([]);
     expect(listCgroups().filter((path) => !groups.has(path) && path.includes(e2e.tag))).toEqual([]);
   });
 });

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { sleep } from "../harness/command.ts";
 import { Observation } from "../harness/observation.ts";
+import { settlingMs } from "../harness/patience.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite();
@@ -300,8 +300,7 @@ describe("kill", () => {
     expect(before).toHaveLength(3);
     await e2e.runtime.succeed(["kill", "--all", id, "KILL"]);
     await e2e.runtime.waitForStatus(id, "stopped");
-    for (let attempt = 0; attempt < 100 && processesRunning(bundle.rootfs).length > 0; attempt++) await sleep(20);
-    expect(processesRunning(bundle.rootfs)).toEqual([]);
+    await expect.poll(() => processesRunning(bundle.rootfs), { timeout: settlingMs }).toEqual([]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect } from "vitest";
 import { ControlGroup } from "../harness/control-group.ts";
+import { settlingMs } from "../harness/patience.ts";
 import { openSuite } from "../harness/suite.ts";
 
 // crun adopts nobody.
@@ -39,7 +40,7 @@ describe("the orphan of a container without a process namespace", () => {
         return false;
       }
     };
-    await expect.poll(isThere, { timeout: 10_000 }).toBe(false);
+    await expect.poll(isThere, { timeout: settlingMs }).toBe(false);
     await e2e.runtime.succeed(["kill", id, "KILL"]);
     expect((await call.ended).status).toBe(137);
   });

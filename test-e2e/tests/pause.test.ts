@@ -1,6 +1,6 @@
 import { describe, expect } from "vitest";
-import { sleep } from "../harness/command.ts";
 import { ControlGroup } from "../harness/control-group.ts";
+import { patienceMs, sleep } from "../harness/patience.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite({ root: true, cgroup: ["v1", "hybrid", "v2"], runtime: ["runlet", "runc"] });
@@ -28,8 +28,7 @@ describe("pause and resume", () => {
     expect(group.cpuUsageMs()).toBe(paused);
     await e2e.runtime.succeed(["resume", id]);
     expect(await e2e.runtime.state(id)).toMatchObject({ status: "running" });
-    await sleep(300);
-    expect(group.cpuUsageMs()).toBeGreaterThan(paused);
+    await expect.poll(() => group.cpuUsageMs(), { timeout: patienceMs }).toBeGreaterThan(paused);
   });
 
   test("list shows what is paused", async () => {

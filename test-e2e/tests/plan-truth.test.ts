@@ -5,6 +5,7 @@ import { Runtime } from "@runlet/lifecycle";
 import { firstSyscalls, helperOperations, type Operation, operationCodes, type Plan, syscallsOf } from "@runlet/plan";
 import { describe, expect, test as plainTest } from "vitest";
 import type { Bundle, Config } from "../harness/bundle.ts";
+import { patienceMs } from "../harness/patience.ts";
 import { agentPath, terminalPath } from "../harness/programs.ts";
 import { openSuite } from "../harness/suite.ts";
 import { findMismatch } from "../harness/syscall-pattern.ts";
@@ -32,7 +33,7 @@ async function traceHelper(bundle: Bundle, id: string, options: RunOptions): Pro
   const strace = ["strace", "-ff", "-q", "-s", "4096", "-o", prefix, ...argv];
   const [program = "", ...rest] = options.hasTerminal ? [terminalPath, "run", "24", "80", ...strace] : strace;
   await new Promise<void>((fulfil, reject) => {
-    const child = execFile(program, rest, { timeout: 60_000 }, (error, stdout, stderr) => {
+    const child = execFile(program, rest, { timeout: patienceMs }, (error, stdout, stderr) => {
       if (error !== null) reject(new Error(`${error.message}\n${stdout}${stderr}`));
       else fulfil();
     });
@@ -388,7 +389,7 @@ describe("what strace sees of the init helper is what the plan says", () => {
           const outside = [{ path: "/bin/true" }];
           const inside = [
             { path: "/probe", args: ["probe", "pid"] },
-            { path: "/probe", timeout: 5 },
+            { path: "/probe", timeout: 60 },
           ];
           config.hooks = {
             prestart: outside,

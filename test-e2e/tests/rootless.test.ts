@@ -3,9 +3,9 @@ import { chmodSync, chownSync, mkdirSync, readFileSync, readlinkSync, statSync }
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { capabilitySets } from "../harness/capability.ts";
-import { sleep } from "../harness/command.ts";
 import { Observation } from "../harness/observation.ts";
 import { OrdinaryUser } from "../harness/ordinary-user.ts";
+import { patienceMs } from "../harness/patience.ts";
 import { cgroupLayout, type Requirements } from "../harness/requirements.ts";
 import { openSuite } from "../harness/suite.ts";
 
@@ -198,8 +198,7 @@ describe("the life of an ordinary user's container", () => {
     const listed = await user.invoke(["list", "--quiet"]);
     expect(listed.stdout.trim()).toBe(id);
     expect(await user.invoke(["kill", id, "KILL"])).toMatchObject({ status: 0 });
-    for (let attempt = 0; attempt < 100 && (await status()) !== "stopped"; attempt++) await sleep(20);
-    expect(await status()).toBe("stopped");
+    await expect.poll(status, { timeout: patienceMs }).toBe("stopped");
     expect(await user.invoke(["delete", id])).toMatchObject({ status: 0, stderr: "" });
     expect((await user.invoke(["list", "--quiet"])).stdout).toBe("");
   });

@@ -4,7 +4,7 @@ import { architectures, findSyscallName, findSyscallNumber } from "@runlet/secco
 import type { Arch, LinuxSeccomp, LinuxSyscall } from "@runlet/spec";
 import { afterEach, describe, expect } from "vitest";
 import type { Bundle, Config } from "../harness/bundle.ts";
-import { sleep } from "../harness/command.ts";
+import { sleep } from "../harness/patience.ts";
 import { agentPath } from "../harness/programs.ts";
 import { openSuite } from "../harness/suite.ts";
 

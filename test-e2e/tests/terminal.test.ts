@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { sleep } from "../harness/command.ts";
+import { sleep } from "../harness/patience.ts";
 import { Person } from "../harness/person.ts";
 import { openSuite } from "../harness/suite.ts";
 
@@ -60,7 +60,7 @@ describe("[/process/terminal] run on a terminal", () => {
 
   test("a resize reaches the container as SIGWINCH and new size", sizing, async () => {
     // The size that the runtime sets at the start may be a change and a signal of its own: it is waited for.
-    const bundle = terminalBundle("sleep=1", "trap=28", "terminal");
+    const bundle = terminalBundle("terminalSize=24,80", "trap=28", "terminal");
     const person = new Person(["run", "24", "80", ...e2e.runtime.argv(["run", "--bundle", bundle.hostPath, e2e.id()])]);
     await person.see('"ready"');
     person.resize(50, 132);

@@ -5,7 +5,7 @@ import type { LinuxIDMapping } from "@runlet/spec";
 import { describe, expect } from "vitest";
 import type { Bundle, Config } from "../harness/bundle.ts";
 import { capabilitySets } from "../harness/capability.ts";
-import { sleep } from "../harness/command.ts";
+import { waitUntil } from "../harness/patience.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite();
@@ -285,7 +285,7 @@ describe("joining a user namespace by path", () => {
     runtime: ["runlet"],
   }, async () => {
     // A process that maps one id, as an ordinary user does it: groups are denied there for good.
-    const holder = spawn("unshare", ["--user", "--map-root-user", "sleep", "60"], {
+    const holder = spawn("unshare", ["--user", "--map-root-user", "sleep", "600"], {
       stdio: "ignore",
       uid: 61_300,
       gid: 61_300,
@@ -293,7 +293,7 @@ describe("joining a user namespace by path", () => {
     try {
       const setgroups = () => readFileSync(`/proc/${holder.pid}/setgroups`, "utf8");
       const map = () => readFileSync(`/proc/${holder.pid}/gid_map`, "utf8");
-      for (let attempt = 0; attempt < 200 && !map().includes("61300"); attempt++) await sleep(10);
+      await waitUntil({ look: map, until: (text) => text.includes("61300"), complain: (text) => `the map is ${text}` });
       expect(setgroups()).toBe("deny\n");
       const bundle = e2e.bundle((config, made) => {
         const path = `/proc/${holder.pid}/ns/user`;

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { cgroupManager, type Result, type RunningCommand, sleep } from "../../harness/command.ts";
+import { cgroupManager, type Result, type RunningCommand } from "../../harness/command.ts";
+import { waitUntil } from "../../harness/patience.ts";
 import type { Person } from "../../harness/person.ts";
 import { readControlGroup } from "./control-group.ts";
 import { Daemon } from "./daemon.ts";
@@ -164,12 +165,12 @@ export class Containerd {
 
   /** Waits until a container's task has a status. */
   async waitForStatus(id: string, status: string): Promise<void> {
-    let seen: string | undefined;
-    for (const deadline = Date.now() + 30_000; Date.now() < deadline; await sleep(50)) {
-      seen = (await this.task(id))?.status;
-      if (seen === status) return;
-    }
-    throw new Error(`the task of ${id} is ${seen}, not ${status}`);
+    await waitUntil({
+      look: async () => (await this.task(id))?.status,
+      until: (seen) => seen === status,
+      complain: (seen) => `the task of ${id} is ${seen}, not ${status}`,
+      everyMs: 50,
+    });
   }
 
   /** Words of files of the control group that a container is in, by the layout of the machine. */

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { Duplex } from "node:stream";
 import WebSocket from "ws";
-import { sleep } from "../../harness/command.ts";
+import { waitUntil } from "../../harness/patience.ts";
 import type { Scene } from "./scene.ts";
 
 /** The first byte of each frame of the protocol `v4.channel.k8s.io`. */
@@ -68,9 +68,24 @@ export class CriStream {
 
   /** Waits until its standard output has had a text. */
   async see(text: string): Promise<void> {
-    for (const deadline = Date.now() + 30_000; Date.now() < deadline; await sleep(20))
-      if (this.stdout.includes(text)) return;
-    throw new Error(`${JSON.stringify(text)} was not seen in ${JSON.stringify(this.stdout)}`);
+    await waitUntil({
+      look: () => this.stdout,
+      until: (seen) => seen.includes(text),
+      complain: (seen) => `${JSON.stringify(text)} was not seen in ${JSON.stringify(seen)}`,
+    });
+  }
+
+  /** Types a command line again and again until its answer is there, which may take a moment to become true. */
+  async ask(commandLine: string, answer: string): Promise<void> {
+    await waitUntil({
+      look: () => {
+        if (!this.stdout.includes(answer)) this.type(`${commandLine}\r`);
+        return this.stdout;
+      },
+      until: (seen) => seen.includes(answer),
+      complain: (seen) => `${commandLine} did not answer ${JSON.stringify(answer)}, but ${JSON.stringify(seen)}`,
+      everyMs: 500,
+    });
   }
 
   close(): void {

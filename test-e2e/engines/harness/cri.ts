@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
-import { sleep } from "../../harness/command.ts";
+import { waitUntil } from "../../harness/patience.ts";
 import { type ContainerdScene, usesSystemd } from "./containerd.ts";
 import { readControlGroup } from "./control-group.ts";
 import { ContainerState, decodeMessage, encodeMessage, type Message } from "./cri-messages.ts";
@@ -186,13 +186,20 @@ export class PodContainer {
     return info.pid ?? 0;
   }
 
+  /** Waits until its status has these values; @returns it then. */
+  async waitForStatus(wanted: Partial<ContainerStatus>): Promise<ContainerStatus> {
+    const fields = Object.keys(wanted) as (keyof ContainerStatus)[];
+    return await waitUntil({
+      look: async () => await this.status(),
+      until: (status) => fields.every((field) => status[field] === wanted[field]),
+      complain: (status) => `the container's status is ${JSON.stringify(status)}, not ${JSON.stringify(wanted)}`,
+      everyMs: 50,
+    });
+  }
+
   /** Waits until it is in a state; @returns its status then. */
   async waitForState(state: number): Promise<ContainerStatus> {
-    let status = await this.status();
-    for (const deadline = Date.now() + 60_000; status.state !== state && Date.now() < deadline; await sleep(50))
-      status = await this.status();
-    if (status.state !== state) throw new Error(`the container is in state ${status.state}, not ${state}`);
-    return status;
+    return await this.waitForStatus({ state });
   }
 
   /** Runs a process in it to its end. */
@@ -218,6 +225,16 @@ export class PodContainer {
   /** Asks it to end, and kills it when it has not within so many seconds. */
   async stop(timeoutSeconds: number): Promise<void> {
     await this.#cri.call("StopContainer", { container_id: this.id, timeout: timeoutSeconds });
+  }
+
+  /** Waits until a stream's lines in its log say so. */
+  async waitForLog(stream: "stdout" | "stderr", wanted: string): Promise<void> {
+    await waitUntil({
+      look: () => this.log(stream),
+      until: (log) => log === wanted,
+      complain: (log) => `the log says ${JSON.stringify(log)}, not ${JSON.stringify(wanted)}`,
+      everyMs: 50,
+    });
   }
 
   /** What a stream's lines in its log say. */

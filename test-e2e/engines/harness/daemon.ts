@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type RunningCommand, sleep } from "../../harness/command.ts";
+import type { RunningCommand } from "../../harness/command.ts";
+import { waitUntil } from "../../harness/patience.ts";
 import type { Scene } from "./scene.ts";
 
 /** Longer than any run. */
@@ -41,11 +42,13 @@ export class Daemon {
     void running.ended.then(() => {
       hasEnded = true;
     });
-    for (const deadline = Date.now() + 120_000; Date.now() < deadline; await sleep(100)) {
-      if ((await this.#scene.run(this.#probe)).status === 0) return;
-      if (hasEnded) break;
-    }
-    throw new Error(`${this.#argv[0]} does not answer:\n${running.stderr().slice(-4000)}`);
+    const answers = await waitUntil({
+      look: async () => (await this.#scene.run(this.#probe)).status === 0,
+      until: (seen) => seen || hasEnded,
+      complain: () => `${this.#argv[0]} does not answer:\n${running.stderr().slice(-4000)}`,
+      everyMs: 100,
+    });
+    if (!answers) throw new Error(`${this.#argv[0]} has ended:\n${running.stderr().slice(-4000)}`);
   }
 
   /** Ends it with SIGTERM and waits until it is gone. */

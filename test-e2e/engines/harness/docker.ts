@@ -1,4 +1,5 @@
-import { type Result, type RunningCommand, sleep } from "../../harness/command.ts";
+import type { Result, RunningCommand } from "../../harness/command.ts";
+import { waitUntil } from "../../harness/patience.ts";
 import type { Person } from "../../harness/person.ts";
 import { usesSystemd } from "./containerd.ts";
 import { readControlGroup } from "./control-group.ts";
@@ -125,12 +126,22 @@ export class Docker {
 
   /** Waits until `docker inspect` says something of a container. */
   async waitFor(name: string, format: string, wanted: string): Promise<void> {
-    let seen = "";
-    for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(100)) {
-      seen = await this.inspect(name, format);
-      if (seen === wanted) return;
-    }
-    throw new Error(`${format} of ${name} is ${JSON.stringify(seen)}, not ${JSON.stringify(wanted)}`);
+    await waitUntil({
+      look: async () => await this.inspect(name, format),
+      until: (seen) => seen === wanted,
+      complain: (seen) => `${format} of ${name} is ${JSON.stringify(seen)}, not ${JSON.stringify(wanted)}`,
+      everyMs: 100,
+    });
+  }
+
+  /** Waits until a container has printed a text on its standard output. */
+  async waitForLog(name: string, text: string): Promise<void> {
+    await waitUntil({
+      look: async () => (await this.invoke(["logs", name])).stdout,
+      until: (log) => log.includes(text),
+      complain: (log) => `${name} did not print ${JSON.stringify(text)}, but ${JSON.stringify(log)}`,
+      everyMs: 100,
+    });
   }
 
   /** Words of files of the control group that a container is in, by the layout of the machine. */
@@ -148,8 +159,11 @@ export class Docker {
     await this.scene.succeed(["ln", "-sfn", this.runtime.path, runcOnPath]);
     await this.scene.writeFile("/etc/docker/daemon.json", JSON.stringify(daemonConfig(this.runtimeName)));
     await this.scene.succeed(["sh", "-c", 'kill -HUP "$(cat /run/docker.pid)"']);
-    for (const deadline = Date.now() + 30_000; Date.now() < deadline; await sleep(100))
-      if ((await this.print(["info", "--format={{.DefaultRuntime}}"])) === this.runtimeName) return;
-    throw new Error(`${this.runtimeName} did not become the default runtime`);
+    await waitUntil({
+      look: async () => await this.print(["info", "--format={{.DefaultRuntime}}"]),
+      until: (seen) => seen === this.runtimeName,
+      complain: (seen) => `the default runtime is ${seen}, not ${this.runtimeName}`,
+      everyMs: 100,
+    });
   }
 }

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
-import { type Result, type RunningCommand, sleep } from "../../harness/command.ts";
+import type { Result, RunningCommand } from "../../harness/command.ts";
+import { waitUntil } from "../../harness/patience.ts";
 import type { Person } from "../../harness/person.ts";
 import type { MachineReason, Runtime } from "./flow.ts";
 import { makeImageArchive } from "./image.ts";
@@ -89,13 +90,13 @@ export class Podman {
   async remove(name: string): Promise<void> {
     const removal = ["rm", "--force", "--time=0", name];
     // The kernel takes a moment to give up the mounts of a user namespace that has ended, and Podman does not wait for it.
-    for (let attempt = 0; attempt < 10; attempt++) {
-      const { status, stderr } = await this.invoke(removal);
-      if (status === 0) return;
-      if (!stderr.includes("device or resource busy")) break;
-      await sleep(200);
-    }
-    await this.print(removal);
+    const { status, stderr } = await waitUntil({
+      look: async () => await this.invoke(removal),
+      until: (result) => !result.stderr.includes("device or resource busy"),
+      complain: (result) => result.stderr,
+      everyMs: 200,
+    });
+    if (status !== 0) throw new Error(`${removal.join(" ")}: ${stderr}`);
   }
 
   /** Looks up one thing of a container. @param format - a Go template. */
@@ -105,12 +106,12 @@ export class Podman {
 
   /** Waits until a container has printed a text. */
   async waitForLog(name: string, text: string): Promise<void> {
-    let log = "";
-    for (const deadline = Date.now() + 20_000; Date.now() < deadline; await sleep(100)) {
-      log = await this.print(["logs", name]);
-      if (log.includes(text)) return;
-    }
-    throw new Error(`${name} did not print ${JSON.stringify(text)} within 20 s: ${log}`);
+    await waitUntil({
+      look: async () => await this.print(["logs", name]),
+      until: (log) => log.includes(text),
+      complain: (log) => `${name} did not print ${JSON.stringify(text)}, but ${JSON.stringify(log)}`,
+      everyMs: 100,
+    });
   }
 
   /** Starts `podman` without waiting. */

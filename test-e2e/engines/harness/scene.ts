@@ -3,8 +3,9 @@ import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
-import { type Result, RunningCommand, sleep } from "../../harness/command.ts";
+import { type Result, RunningCommand } from "../../harness/command.ts";
 import { listCgroups } from "../../harness/leaks.ts";
+import { patienceMs, settlingMs, sleep } from "../../harness/patience.ts";
 import { Person } from "../../harness/person.ts";
 
 /** Options of {@link Scene.open}. */
@@ -26,7 +27,7 @@ export interface CallOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What is written to standard input; default nothing, an empty one. */
   readonly input?: string;
-  /** Default a minute: then the call is killed and throws. */
+  /** Default {@link patienceMs}: then the call is killed and throws. */
   readonly timeoutMs?: number;
 }
 
@@ -127,7 +128,13 @@ export class Scene {
     closeSync(stdoutFd);
     closeSync(stderrFd);
     if (options.input !== undefined) child.stdin?.end(options.input);
-    return new RunningCommand({ child, stdoutPath, stderrPath, timeoutMs: options.timeoutMs ?? 60_000, args: argv });
+    return new RunningCommand({
+      child,
+      stdoutPath,
+      stderrPath,
+      timeoutMs: options.timeoutMs ?? patienceMs,
+      args: argv,
+    });
   }
 
   /** Runs a command in the scene to its end, whatever that is. */
@@ -198,7 +205,7 @@ export class Scene {
   /** Engines keep the groups that they put containers into. */
   async #removeControlGroups(): Promise<string[]> {
     let left: string[] = [];
-    for (let attempt = 0; attempt < 50; attempt++) {
+    for (const deadline = Date.now() + settlingMs; Date.now() < deadline; await sleep(20)) {
       left = listCgroups().filter((path) => this.#isOfEngine(path));
       // The deepest first.
       for (const path of left.reverse()) {
@@ -208,8 +215,7 @@ export class Scene {
           // A process that has been killed is in it until it is reaped.
         }
       }
-      if (left.length === 0) return left;
-      await sleep(20);
+      if (left.length === 0) break;
     }
     return left;
   }

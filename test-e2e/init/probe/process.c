@@ -196,6 +196,15 @@ static void terminal(char *operand) {
   json_raw(text);
 }
 
+/* terminalSize=24,80: waits until the terminal has so many rows and columns. */
+static void wait_for_terminal_size(char *wanted) {
+  struct winsize size = {0};
+  int rows = 0, columns = 0;
+  sscanf(wanted, "%d,%d", &rows, &columns);
+  while (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 && (size.ws_row != rows || size.ws_col != columns)) usleep(5000);
+  json_string("ok");
+}
+
 static void inject_input(char *text) { json_result(ioctl(STDIN_FILENO, TIOCSTI, text)); }
 
 enum sight { SIGHT_NOTHING, SIGHT_HIDDEN, SIGHT_HELPER };
@@ -300,6 +309,7 @@ const struct verb process_verbs[] = {{"exit", exit_with},
                                      {"mapHugeMiB", map_huge},
                                      {"input", copy_input},
                                      {"terminal", terminal},
+                                     {"terminalSize", wait_for_terminal_size},
                                      {"injectInput", inject_input},
                                      {"pid", process_id},
                                      {"ppid", parent_id},

@@ -100,6 +100,12 @@ describe("parseCgroupMounts", () => {
     expect(memory?.mountPoint).toBe("/sys/fs/cgroup/memory");
   });
 
+  it("takes no option of a mount for a controller", () => {
+    const options = "rw,xattr,favordynmods,release_agent=/lib/agent\\054x,clone_children,name=systemd";
+    const [mount] = parseCgroupMounts(`30 24 0:26 / /sys/fs/cgroup/systemd rw - cgroup cgroup ${options}\n`);
+    expect(mount?.controllers).toEqual(["name=systemd"]);
+  });
+
   it("undoes the kernel's escapes", () => {
     const [mount] = parseCgroupMounts("20 1 0:32 / /my\\040groups\\134x rw - cgroup cgroup rw,memory\n");
     expect(mount?.mountPoint).toBe("/my groups\\x");

@@ -43,7 +43,9 @@ export interface CgroupMount {
   readonly controllers: readonly string[];
 }
 
-const notControllers = new Set(["rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "seclabel"]);
+const notControllers = new Set([
+  ...["rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "favordynmods", "seclabel"],
+]);
 
 /**
  * The mounts of control groups. A mount that a later one covers, at the same place or above it, is left out; of several mounts of the
@@ -87,7 +89,7 @@ function isUsualPlace(mountPoint: string): boolean {
 }
 
 /** mountinfo writes space, tab, newline and backslash as octal escapes. */
-function unescapeOctal(text: string): string {
+export function unescapeOctal(text: string): string {
   return text.includes("\\")
     ? text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
     : text;

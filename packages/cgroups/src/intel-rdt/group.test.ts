@@ -6,6 +6,7 @@ import { deleteIntelRdt, findResctrl, IntelRdtGroup, joinIntelRdt, updateIntelRd
 
 it("finds the mount", () => {
   expect(findResctrl("40 23 0:30 / /sys/fs/resctrl rw,relatime - resctrl resctrl rw\n")).toBe("/sys/fs/resctrl");
+  expect(findResctrl("40 23 0:30 / /mnt/a\\040b rw - resctrl resctrl rw\n")).toBe("/mnt/a b");
   expect(findResctrl("40 23 0:30 / /proc rw - proc proc rw\n")).toBeNull();
 });
 

@@ -3,6 +3,7 @@ import { isRunletError, quote, RunletError } from "@runlet/errors";
 import type { LinuxIntelRdt } from "@runlet/spec";
 import type { CgroupWrite } from "../cgroup.ts";
 import { errnoOf, isGone, readText, readTextIfExists, writeError, writeValue } from "../cgroup-file.ts";
+import { unescapeOctal } from "../layout.ts";
 import { invalidResource } from "../resource-value.ts";
 import { checkSchemata, intelRdtPointer, type SchemaLine, type Schemata, schemaLines } from "./schemata.ts";
 import { type IntelRdtStats, readIntelRdtStats } from "./stats.ts";
@@ -36,7 +37,8 @@ export interface IntelRdtState {
  */
 export function findResctrl(mountinfo: string = readFileSync("/proc/self/mountinfo", "utf8")): string | null {
   const line = mountinfo.split("\n").find((one) => / - resctrl /.test(one));
-  return line?.split(" ")[4] ?? null;
+  const mountPoint = line?.split(" ")[4];
+  return mountPoint === undefined ? null : unescapeOctal(mountPoint);
 }
 
 /**

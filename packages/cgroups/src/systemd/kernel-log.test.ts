@@ -15,6 +15,13 @@ it("reads what the log has escaped", () => {
   expect(isOomKillIn(record("/a\\x5cx2db.scope"), "/a\\x2db.scope", 0)).toBe(true);
 });
 
+it("does not believe a group's name that says it is another", () => {
+  const forged = "/system.slice/b.scope/x,task_memcg=/system.slice/a.scope,task=y";
+  expect(isOomKillIn(record(forged), "/system.slice/a.scope", 0)).toBe(false);
+  const limited = record(forged).replace("oom_memcg=/system.slice", `oom_memcg=${forged}`);
+  expect(isOomKillIn(limited, "/system.slice/a.scope", 0)).toBe(false);
+});
+
 it("leaves out what is older", () => {
   expect(isOomKillIn(record("/a.scope"), "/a.scope", 75_193)).toBe(true);
   expect(isOomKillIn(record("/a.scope"), "/a.scope", 75_194)).toBe(false);

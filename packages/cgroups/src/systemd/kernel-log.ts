@@ -23,13 +23,15 @@ export function countLoggedOomKills(path: string, sinceMs: number): number {
  * Whether a record of /dev/kmsg says so: `6,2181,75193224,-;oom-kill:constraint=…,oom_memcg=/a,task_memcg=/a/b,task=sh,pid=9,uid=0`.
  */
 export function isOomKillIn(record: string, path: string, sinceMs: number): boolean {
-  const match = /^\d+,\d+,(\d+),[^;]*;oom-kill:.*,task_memcg=(.*?),task=.*,pid=\d+,uid=\d+$/m.exec(record);
+  const match = /^\d+,\d+,(\d+),[^;]*;oom-kill:(.*,task=.*),pid=\d+,uid=\d+$/m.exec(record);
   if (match === null || Number(match[1]) < sinceMs * 1000) return false;
   // The log has bytes that do not print, and the backslash, as \xHH.
-  const group = (match[2] ?? "").replace(/\\x([0-9a-f]{2})/g, (_, digits: string) =>
+  const facts = (match[2] ?? "").replace(/\\x([0-9a-f]{2})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 16)),
   );
-  return group === path || group.startsWith(`${path}/`);
+  // Whoever may make groups below their own can write these words into a name, but begins no path but their own.
+  const groups = facts.split(",task_memcg=").slice(1);
+  return groups.length > 0 && groups.every((rest) => rest.startsWith(`${path},task=`) || rest.startsWith(`${path}/`));
 }
 
 function* readKernelLog(): Generator<string> {

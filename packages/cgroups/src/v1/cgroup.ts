@@ -149,29 +149,36 @@ export class V1Cgroup implements FileCgroup {
   }
 
   change(resources: LinuxResources): Undo {
-    const undo = changeLimits(this.planUpdate(resources), this.#writer);
-    if (resources.devices === undefined) return undo;
-    const current = readTextIfExists(`${this.hostPaths.devices}/devices.list`);
-    const before = current === undefined ? null : parseDeviceList(current);
-    const setBack = (): void => {
-      if (before !== null) this.#changeDevices(before);
-    };
+    const limits = this.planUpdate(resources);
+    const devices = resources.devices === undefined ? null : deviceList(deviceRules(resources.devices));
+    const undo = changeLimits(limits, this.#writer);
+    if (devices === null) return undo;
+    const before = this.#readDevices();
+    const undoAll = (): readonly string[] => [...this.#setDevicesBack(before), ...undo()];
     try {
-      this.#changeDevices(deviceList(deviceRules(resources.devices)));
+      this.#writeDevices(deviceListWrites(devices, before ?? null));
     } catch (error) {
-      const remains = undo();
-      setBack();
-      throw withRemains(error, remains);
+      throw withRemains(error, undoAll());
     }
-    return () => {
-      setBack();
-      return undo();
-    };
+    return undoAll;
   }
 
-  #changeDevices(target: DeviceList): void {
-    const current = readTextIfExists(`${this.hostPaths.devices}/devices.list`);
-    this.#writeDevices(deviceListWrites(target, current === undefined ? null : parseDeviceList(current)));
+  /** @returns null for a list that does not tell what it holds: it allows by default. Undefined where there is none. */
+  #readDevices(): DeviceList | null | undefined {
+    const text = readTextIfExists(`${this.hostPaths.devices}/devices.list`);
+    return text === undefined ? undefined : parseDeviceList(text);
+  }
+
+  /** @returns as {@link Undo}. */
+  #setDevicesBack(before: DeviceList | null | undefined): readonly string[] {
+    if (before === undefined) return [];
+    if (before === null) return ["devices.list"];
+    try {
+      this.#writeDevices(deviceListWrites(before, this.#readDevices() ?? null));
+      return [];
+    } catch {
+      return ["devices.list"];
+    }
   }
 
   /** In a user namespace the kernel refuses device lists, and with them mknod(2): nothing is lost by doing without. */

@@ -78,12 +78,20 @@ function tryReplace(groupFd: number, programFd: number, replacedFd: number): boo
 /** Descriptors of our programs on a group; the caller closes them. */
 function ownPrograms(groupFd: number): number[] {
   const fds: number[] = [];
-  for (const id of bpfQueryDevicePrograms(groupFd)) {
-    const fd = bpfOpenProgram(id);
-    if (bpfProgramName(fd) === programName) fds.push(fd);
-    else closeSync(fd);
+  const ownFds: number[] = [];
+  try {
+    for (const id of bpfQueryDevicePrograms(groupFd)) {
+      const fd = bpfOpenProgram(id);
+      fds.push(fd);
+      if (bpfProgramName(fd) === programName) ownFds.push(fd);
+    }
+  } catch (error) {
+    ownFds.length = 0;
+    throw error;
+  } finally {
+    for (const fd of fds) if (!ownFds.includes(fd)) closeSync(fd);
   }
-  return fds;
+  return ownFds;
 }
 
 function programError(hostPath: string, cause: unknown): RunletError {

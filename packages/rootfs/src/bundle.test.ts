@@ -34,6 +34,21 @@ test("a bundle of one static executable", async () => {
   expect(config.root).toEqual({ path: "rootfs", readonly: true });
 });
 
+test("a bundle is open to all users of its container, whatever the umask", async () => {
+  const { bundleHostPath, directory } = make(printme);
+  const umask = process.umask(0o077);
+  try {
+    const from: BundleSource[] = [
+      { kind: "file", hostPath: put(directory, "printme", buildElf()), containerPath: "/opt/bin/printme" },
+    ];
+    await createBundle({ bundleHostPath, from });
+  } finally {
+    process.umask(umask);
+  }
+  for (const path of ["", "rootfs", "rootfs/opt/bin", "rootfs/etc"])
+    expect(statSync(join(bundleHostPath, path)).mode & 0o777, path).toBe(0o755);
+});
+
 test("the configuration's edits", async () => {
   const { bundleHostPath, from } = make(printme);
   const mount = { destination: "/data", type: "tmpfs", source: "tmpfs" };

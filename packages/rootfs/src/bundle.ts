@@ -54,7 +54,9 @@ export async function createBundle(options: CreateBundleOptions): Promise<Bundle
   const workHostPath = makeWorkDirectory(isNew ? dirname(bundleHostPath) : bundleHostPath, bundleHostPath);
   try {
     const rootfsHostPath = join(workHostPath, "rootfs");
-    mkdirSync(rootfsHostPath, { mode: 0o755 });
+    mkdirSync(rootfsHostPath);
+    // Open to all users of the container, whatever the umask.
+    chmodSync(rootfsHostPath, 0o755);
     const content = await populateRootfs({ rootfsHostPath, from: options.from, limits: options.limits ?? {} });
     const spec = options.spec ?? composeSpec(options.config ?? {}, content.executable);
     writeFileSync(join(workHostPath, "config.json"), formatSpec(spec), { mode: 0o644 });

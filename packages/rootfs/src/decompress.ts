@@ -96,6 +96,9 @@ export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGener
   }
 }
 
+/** What xz may use: the largest preset takes 65 MiB, while an archive could ask for 4 GiB. */
+const xzMemoryBytes = 512 << 20;
+
 const decompressionFailure = Symbol("decompressionFailure");
 
 function isDecompressionError(error: unknown): boolean {
@@ -136,7 +139,12 @@ async function* decompressZstd(source: Source): AsyncGenerator<Uint8Array, void,
 
 async function* decompressXz(source: Source): AsyncGenerator<Uint8Array, void, undefined> {
   const { pipeline, Readable } = await import("node:stream");
-  const child = spawn("xz", ["--decompress", "--stdout", "--quiet"], { stdio: ["pipe", "pipe", "pipe"] });
+  const { PATH } = process.env;
+  const child = spawn("xz", ["--decompress", "--stdout", "--quiet", `--memlimit-decompress=${xzMemoryBytes}`], {
+    stdio: ["pipe", "pipe", "pipe"],
+    // Neither options (XZ_OPT) nor a language of its own.
+    env: { PATH, LC_ALL: "C" },
+  });
   let complaint = "";
   child.stderr.on("data", (chunk: Buffer) => {
     if (complaint.length < 1000) complaint += chunk.toString();

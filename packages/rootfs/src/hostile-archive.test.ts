@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   existsSync,
   lstatSync,
@@ -10,7 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { isRunletError } from "@runlet/errors";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   buildArchive,
   directory,
@@ -325,6 +326,25 @@ describe("limits", () => {
     await expect(unpackArchive({ rootHostPath: root, source: pieces(bomb) })).rejects.toMatchObject({
       code: "ERR_RUNLET_ARCHIVE",
       message: expect.stringContaining("1000 times larger"),
+    });
+  });
+
+  test("an archive by xz that asks for 4 GiB of memory, whatever the caller's environment allows xz", async () => {
+    const { crc32 } = await import("node:zlib");
+    const archive = execFileSync("xz", ["-c"], { input: buildArchive(file("a")) });
+    // The block's header: its size in words of 4 bytes, flags, filter (LZMA2), size of its properties, dictionary, checksum.
+    const start = 12;
+    const end = start + ((archive[start] ?? 0) + 1) * 4;
+    const properties = archive.indexOf(Buffer.from([0x21, 0x01]), start);
+    expect(properties).toBeLessThan(end);
+    archive[properties + 2] = 40;
+    archive.writeUInt32LE(crc32(archive.subarray(start, end - 4)), end - 4);
+    vi.stubEnv("XZ_OPT", "--no-memlimit");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const root = temporaryDirectory();
+    await expect(unpackArchive({ rootHostPath: root, source: pieces(archive) })).rejects.toMatchObject({
+      code: "ERR_RUNLET_ARCHIVE",
+      explanation: expect.stringContaining("emory usage limit"),
     });
   });
 

@@ -58,6 +58,12 @@ test("another file, a damaged count or offset: no entries", () => {
   expect(parseLdCache(offset)).toEqual([]);
 });
 
+test("texts that no path could be, of which each entry could name the same: no entries", () => {
+  const entry = (path: string) => ({ name: "liba.so", path, flags: 0x303, isForCapabilities: false });
+  expect(parseLdCache(formatLdCache([entry(`/${"x".repeat(4094)}`)]))).toHaveLength(1);
+  expect(parseLdCache(formatLdCache([entry(`/${"x".repeat(4095)}`)]))).toEqual([]);
+});
+
 test("this machine's cache is sorted by compareNames and names files", ({ task, skip }) => {
   if (!existsSync("/etc/ld.so.cache")) {
     task.meta.skipReason = "needs /etc/ld.so.cache";

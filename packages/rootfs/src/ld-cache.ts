@@ -17,6 +17,8 @@ const oldEntryBytes = 12;
 const newHeaderBytes = 48;
 const newEntryBytes = 24;
 const littleEndianFlag = 2;
+/** PATH_MAX. */
+const maxTextBytes = 4096;
 
 /**
  * Reads `/etc/ld.so.cache` in glibc's two formats: the one of glibc 2.2 on (alone, or behind the older one), and the older
@@ -67,9 +69,10 @@ function parseEntries(options: {
   return entries;
 }
 
+/** Texts may overlap: without a bound those of a small file could fill the memory. */
 function textAt(file: Buffer, offset: number): string | undefined {
-  const end = offset < file.length ? file.indexOf(0, offset) : -1;
-  return end < 0 ? undefined : file.toString("utf8", offset, end);
+  const length = file.subarray(offset, offset + maxTextBytes).indexOf(0);
+  return length < 0 ? undefined : file.toString("utf8", offset, offset + length);
 }
 
 /**

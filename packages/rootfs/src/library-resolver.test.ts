@@ -213,3 +213,9 @@ test("a directory of the library's name is passed over", () => {
   const { missing } = resolveLibraries({ open, sourcePath: "/a", containerPath: "/a", elf });
   expect(missing[0]?.passedOver).toEqual(["/lib/liba.so"]);
 });
+
+test("a directory where the linker's cache should be is no cache", () => {
+  const app = { interpreter: glibc, needed: ["liba.so"] };
+  const found = resolve({ "/bin/app": app, [glibc]: {}, "/etc/ld.so.cache/file": Buffer.of(), "/lib/liba.so": {} });
+  expect(places(found)).toEqual(["/lib/liba.so"]);
+});

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { closeFd, fstat } from "@runlet/syscall";
+import { closeFd, fileTypes, fstat } from "@runlet/syscall";
 import { type ElfFile, parseElf } from "./elf.ts";
 import { isSameTarget } from "./elf-machine.ts";
 import type { OpenInRoot } from "./executable.ts";
@@ -226,7 +226,7 @@ class Resolver {
     const fd = this.#open(path);
     if (fd === undefined) return undefined;
     try {
-      if ((fstat(fd).mode & 0o170000) !== 0o100000) return "unfit";
+      if (!isRegularFile(fd)) return "unfit";
       const elf = parseElf((offset, length) => readFileAt(fd, offset, length));
       return typeof elf === "string" ? "unfit" : elf;
     } finally {
@@ -238,7 +238,7 @@ class Resolver {
     const fd = this.#open(path);
     if (fd === undefined) return new Uint8Array();
     try {
-      return readFileAt(fd, 0, maxBytes);
+      return isRegularFile(fd) ? readFileAt(fd, 0, maxBytes) : new Uint8Array();
     } finally {
       closeFd(fd);
     }
@@ -261,7 +261,7 @@ class Resolver {
    */
   #readDefaultDirectories(interpreter: string): readonly string[] {
     const text = Buffer.from(this.#read(interpreter, maxInterpreterBytes)).toString("latin1");
-    const found = [...text.matchAll(/\0(\/[\w./+-]*lib[\w./+-]*)\/(?=\0)/g)].map((match) => match[1] ?? "");
+    const found = [...text.matchAll(/\0(\/[\w./+-]{0,255}lib[\w./+-]{0,255})\/(?=\0)/g)].map((match) => match[1] ?? "");
     return found.length > 0 ? [...new Set(found)] : glibcDefaultDirectories;
   }
 
@@ -273,6 +273,10 @@ class Resolver {
     const directories = text.split(/[:\n]/).filter((path) => path.startsWith("/"));
     return directories.length > 0 ? directories : muslDefaultDirectories;
   }
+}
+
+function isRegularFile(fd: number): boolean {
+  return (fstat(fd).mode & fileTypes.S_IFMT) === fileTypes.S_IFREG;
 }
 
 function firstForCapabilities(entries: readonly CacheEntry[]): number {

@@ -101,12 +101,9 @@ function compressionOf(fd: number): Compression {
 
 /** Decompresses into a file without a name. The descriptor that is given is closed, the one that is returned the caller's. */
 async function spool(compressedFd: number): Promise<number> {
-  const directory = mkdtempSync(join(tmpdir(), "runlet-image-"));
-  const path = join(directory, "archive.tar");
   let fd: number | undefined;
   try {
-    fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
-    rmSync(directory, { recursive: true });
+    fd = openNameless();
     let position = 0;
     const end = fstatSync(compressedFd).size;
     for await (const chunk of limitRatio(decompress(readRange(compressedFd, { start: 0, end })), end)) {
@@ -117,10 +114,26 @@ async function spool(compressedFd: number): Promise<number> {
     return fd;
   } catch (error) {
     if (fd !== undefined) closeSync(fd);
-    rmSync(directory, { recursive: true, force: true });
-    throw error;
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (code !== "ENOSPC") throw error;
+    throw new RunletError("ERR_RUNLET_IMAGE", `cannot decompress the archive into a file in ${quote(tmpdir())}`, {
+      syscall,
+      errno: code,
+      hint: "free some space there, or name another directory in TMPDIR",
+      cause: error,
+    });
   } finally {
     closeSync(compressedFd);
+  }
+}
+
+/** A file of the temporary directory's that nobody else can open, and that is gone when it is closed. */
+function openNameless(): number {
+  const directory = mkdtempSync(join(tmpdir(), "runlet-image-"));
+  try {
+    return openSync(join(directory, "archive.tar"), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
   }
 }
 

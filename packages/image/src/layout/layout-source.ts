@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { RunletError } from "@runlet/errors";
+import { quote, RunletError } from "@runlet/errors";
 import type { Descriptor, ImageIndex } from "@runlet/spec";
 import { isDigest, parseDigest } from "../digest.ts";
 import { maxManifestBytes, parseManifest } from "../manifest.ts";
@@ -57,7 +57,7 @@ export class LayoutSource implements ImageSource {
         : findInLayout({ name: this.name, index: this.#index, reference });
     const bytes = await readIfExists(this.#tree, blobPath(descriptor.digest), maxManifestBytes);
     if (bytes === undefined)
-      throw new RunletError("ERR_RUNLET_IMAGE", `${this.name} lacks the manifest ${descriptor.digest}`, {
+      throw new RunletError("ERR_RUNLET_IMAGE", `${quote(this.name)} lacks the manifest ${descriptor.digest}`, {
         hint: "the layout is incomplete: copy it again",
       });
     const content = { bytes, descriptor: withoutNames({ ...descriptor, size: bytes.length }) };

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -92,7 +93,7 @@ describe("a source", () => {
     });
   });
 
-  test("links lead nowhere out of it, devices and FIFOs are no blobs", async () => {
+  test("links lead nowhere out of it, directories and FIFOs are no blobs", async () => {
     const { hostPath } = buildLayout(temporaryDirectory(), { layers: [layer] });
     await using source = await LayoutSource.open(hostPath);
     const digest = sha256("secret");
@@ -100,9 +101,11 @@ describe("a source", () => {
     symlinkSync(put(temporaryDirectory(), "secret", "secret"), blob);
     const read = () => collect(source.blob({ mediaType: "", digest, size: 6 }));
     await expect(read()).rejects.toMatchObject({ code: "ERR_RUNLET_IMAGE" });
-    rmSync(blob);
-    mkdirSync(blob);
-    await expect(read()).rejects.toMatchObject({ code: "ERR_RUNLET_IMAGE" });
+    for (const make of [mkdirSync, (hostPath: string) => execFileSync("mkfifo", [hostPath])]) {
+      rmSync(blob, { recursive: true });
+      make(blob);
+      await expect(read()).rejects.toMatchObject({ code: "ERR_RUNLET_IMAGE" });
+    }
     await expect(source.manifest("sha256:../../etc/passwd")).rejects.toMatchObject({ code: "ERR_RUNLET_IMAGE" });
   });
 

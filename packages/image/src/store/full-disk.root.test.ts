@@ -2,10 +2,12 @@ import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { gzipSync } from "node:zlib";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { buildLayer, buildLayout } from "../../test/layout-builder.ts";
 import { temporaryDirectory } from "../../test/temporary.ts";
 import { ArchiveTarget } from "../archive/archive-target.ts";
+import { openImageFile } from "../archive/open-source.ts";
 import { copyImage } from "../copy.ts";
 import { LayoutSource } from "../layout/layout-source.ts";
 import { ImageStore } from "./image-store.ts";
@@ -67,5 +69,20 @@ test("a disk that is full while an archive is written: nothing of it stays", asy
     await using to = await ArchiveTarget.create({ hostPath: join(disk, "a.tar"), format: "oci" });
     await expect(copyImage({ from, to })).rejects.toMatchObject(full);
   }
+  expect(execFileSync("ls", ["-A", disk], { encoding: "utf8" })).toBe("");
+});
+
+test("a disk that is full while an archive is decompressed: told which, and nothing stays there", async () => {
+  const disk = smallDisk(2 << 20);
+  const archive = join(temporaryDirectory(), "a.tar.gz");
+  writeFileSync(archive, gzipSync(large));
+  vi.stubEnv("TMPDIR", disk);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await expect(openImageFile(archive)).rejects.toMatchObject({
+    code: "ERR_RUNLET_IMAGE",
+    errno: "ENOSPC",
+    message: expect.stringContaining(disk),
+    hint: expect.stringContaining("TMPDIR"),
+  });
   expect(execFileSync("ls", ["-A", disk], { encoding: "utf8" })).toBe("");
 });

@@ -98,10 +98,30 @@ export function isChecksumRight(block: Uint8Array): boolean {
   return expected === signed;
 }
 
-/** The sum that belongs into the checksum field. */
+/**
+ * The sum that belongs into the checksum field.
+ *
+ * @param block - 512 bytes.
+ */
 export function checksumOf(block: Uint8Array): number {
-  let sum = checksumField.length * space;
-  for (let at = 0; at < checksumField.start; at++) sum += block[at] ?? 0;
-  for (let at = checksumField.start + checksumField.length; at < block.length; at++) sum += block[at] ?? 0;
-  return sum;
+  const { start, length } = checksumField;
+  let sum = length * space;
+  for (let at = start; at < start + length; at++) sum -= block[at] ?? 0;
+  return sum + sumOf(block);
+}
+
+/** The sum of all bytes, four at a time: of every header it is what takes longest. */
+function sumOf(block: Uint8Array): number {
+  const isAligned = block.byteOffset % Uint32Array.BYTES_PER_ELEMENT === 0;
+  const { buffer, byteOffset, length } = isAligned ? block : Uint8Array.from(block);
+  const words = new Uint32Array(buffer, byteOffset, length / Uint32Array.BYTES_PER_ELEMENT);
+  // Each holds two sums of 128 bytes, which 16 bits can.
+  let even = 0;
+  let odd = 0;
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? 0;
+    even += word & 0xff00ff;
+    odd += (word >>> 8) & 0xff00ff;
+  }
+  return (even & 0xffff) + (even >>> 16) + (odd & 0xffff) + (odd >>> 16);
 }

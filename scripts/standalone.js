@@ -10,11 +10,11 @@ const bun = join(root, "node_modules", "@oven", `bun-linux-${process.arch}`, "bi
 const prebuilds = join(root, "packages", "syscall", "prebuilds", `linux-${process.arch}`);
 
 /**
- * Split, so that a command loads its own code and no other's. A command is over before a JIT pays, so it starts a thousand
- * times later than by default: `validate` takes 9.8 ms instead of 12.5 (minima of 30 interleaved runs on two busy cores),
- * and a loop that does profit, such as unpacking an archive, loses about 40 ms once. Without the two autoload switches, a
- * bunfig.toml or .env in the current directory, which is often somebody else's bundle, would run code or set variables as
- * root. The condition takes every package by its sources.
+ * Split, so that a command loads its own code and no other's. A command is over before a JIT pays, so it starts forty times
+ * later than by default: `validate` takes 9.0 ms instead of 10.4 (minima of 40 interleaved runs), while a loop that does
+ * profit, such as unpacking 50,000 files, is as fast as with the default (a thousand times later it takes a tenth longer).
+ * Without the two autoload switches, a bunfig.toml or .env in the current directory, which is often somebody else's bundle,
+ * would run code or set variables as root. The condition takes every package by its sources.
  */
 const flags = [
   "--compile",
@@ -22,7 +22,7 @@ const flags = [
   "--bytecode",
   "--format=esm",
   "--splitting",
-  "--compile-jit-policy=1000",
+  "--compile-jit-policy=40",
   "--no-compile-autoload-dotenv",
   "--no-compile-autoload-bunfig",
   "--conditions=@runlet/source",

@@ -45,9 +45,10 @@ async function uploadAtOnce(options: UploadOptions, content: ContentReader): Pro
   const { retry, signal, what } = options;
   let { offer } = options;
   for (let attempt = 1; ; attempt++) {
+    // Asked for again where that may help: what fails nevertheless has failed often enough.
+    offer ??= await startUpload(options);
+    if (offer === undefined) return;
     try {
-      offer ??= await startUpload(options);
-      if (offer === undefined) return;
       const body = { content: content.read(0, content.totalBytes), lengthBytes: content.totalBytes };
       const response = await offer.session.finish(body);
       if (isSuccess(response)) {

@@ -39,7 +39,8 @@ export class Endpoint {
     this.#location = location;
     this.#settings = settings;
     const { host, repository } = location;
-    this.#plainHttpHosts = new Set(this.#isPlainAllowed() ? [host] : []);
+    // As addresses have it: in lower case, without the usual port.
+    this.#plainHttpHosts = new Set(this.#isPlainAllowed() ? [new URL(`http://${host}`).host] : []);
     this.#authenticator = new Authenticator({
       host,
       repository,

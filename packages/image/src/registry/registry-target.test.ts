@@ -87,6 +87,31 @@ describe("a blob", () => {
     expect(registry.blobs.has(descriptor.digest)).toBe(true);
   });
 
+  test.each([401, 403, 404, 405])("that is not taken over, by a status %d, is sent", async (status) => {
+    registry.intercept = ({ path }, response) => {
+      if (!path.includes("mount=")) return false;
+      response.writeHead(status).end();
+      return true;
+    };
+    await using target = open({ mountFrom: ["c/d"] });
+    expect(await target.has(describeBlob(bytes))).toBe(false);
+    await target.putBlob(describeBlob(bytes), contentOf(bytes).open);
+    expect(registry.blobs.has(digestOf(bytes))).toBe(true);
+  });
+
+  test("that cannot be offered is offered as often as anything, not that many times over", async () => {
+    registry.intercept = ({ method }, response) => {
+      if (method === "POST") response.destroy();
+      return method === "POST";
+    };
+    await using target = open();
+    await expect(target.putBlob(describeBlob(bytes), contentOf(bytes).open)).rejects.toMatchObject({
+      code: "ERR_RUNLET_REGISTRY",
+      hint: "try again later",
+    });
+    expect(registry.requests.filter((request) => request.startsWith("POST")).length).toBe(3);
+  });
+
   test("begins anew after the connection broke", async () => {
     registry.breakUploadAfterBytes = 30_000;
     const content = contentOf(bytes);

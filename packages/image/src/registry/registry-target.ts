@@ -1,4 +1,4 @@
-import { quote, RunletError } from "@runlet/errors";
+import { isRunletError, quote, RunletError } from "@runlet/errors";
 import type { Descriptor } from "@runlet/spec";
 import { acceptedManifestTypes, isIndexType, isManifestType } from "../media-types.ts";
 import type { ImageTarget, ManifestContent, OpenContent, RequestOptions } from "../transfer.ts";
@@ -62,10 +62,7 @@ class RegistryTarget implements ImageTarget {
       if (await this.#isPresent(context)) return true;
       if (isStoredAsManifest(descriptor)) return false;
       for (const repository of this.#options.mountFrom ?? []) {
-        if (repository === this.#endpoint.repository) continue;
-        const offer = await startUpload(context, repository);
-        if (offer === undefined) return true;
-        this.#offers.set(descriptor.digest, offer);
+        if (repository !== this.#endpoint.repository && (await this.#takeOver(context, repository))) return true;
       }
       return false;
     });
@@ -116,6 +113,18 @@ class RegistryTarget implements ImageTarget {
   [Symbol.asyncDispose](): Promise<void> {
     this.#settings.client[Symbol.dispose]();
     return Promise.resolve();
+  }
+
+  /** @returns whether the registry has taken the blob over. One that does not want to may take the blob itself. */
+  async #takeOver(context: UploadContext, repository: string): Promise<boolean> {
+    try {
+      const offer = await startUpload(context, repository);
+      if (offer === undefined) return true;
+      this.#offers.set(context.descriptor.digest, offer);
+    } catch (error) {
+      if (!isRunletError(error) || error.code !== "ERR_RUNLET_REGISTRY") throw error;
+    }
+    return false;
   }
 
   #context(part: Pick<UploadContext, "descriptor" | "signal" | "what">): UploadContext {

@@ -39,7 +39,8 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
     const container = await options.open(signals.abortSignal);
     const exit = await runOrRemove(container, signals, options);
     if (exit.oomKilled) options.warn(oomMessage);
-    if (!options.keep) await container.delete({ force: true });
+    // Whoever has ended it may have deleted it.
+    if (!options.keep) await container[Symbol.asyncDispose]();
     return exit.exitCode ?? statusOf(exit.signal);
   } catch (error) {
     // Whoever asked for the end before the program ran gets what the program would have answered.

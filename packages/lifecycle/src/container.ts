@@ -145,11 +145,11 @@ export class Container implements AsyncDisposable {
   async start(): Promise<void> {
     const record = await this.#execute();
     try {
-      await runPoststartHooks(record.config, hookStateOf(record, "running"));
+      await runPoststartHooks(record.config, { state: hookStateOf(record, "running"), signal: this.#signal });
     } catch (error) {
       // runtime.md#lifecycle step 9: an error, and the container is stopped.
       await this.#end(record);
-      throw error;
+      throw this.#signal?.aborted ? abortedError(this.#signal, "start") : error;
     }
   }
 

@@ -149,7 +149,7 @@ export class Creator implements AsyncDisposable {
       case "setOomScoreAdj":
         return writeOomScoreAdj(pid, operation);
       case "hook":
-        return await runHook(operation, this.hookState("creating"));
+        return await runHook({ hook: operation, state: this.hookState("creating"), signal: this.#request.signal });
       default:
         throw new Error(`${operation.op} is no operation of the parent's`);
     }

@@ -52,6 +52,11 @@ export async function execProcess(request: ExecRequest): Promise<ExecProcess> {
   }
 }
 
+/** Whether a warning is about what was asked for: what the container's own config is warned of, its creation has said. */
+function isOfRequest({ pointer = "" }: Warning, { process, capabilities = [] }: ExecOptions): boolean {
+  return pointer.startsWith("/process/") && (process !== undefined || capabilities.length > 0);
+}
+
 async function runProcess(request: ExecRequest): Promise<ExecProcess> {
   const { record, options, warn } = request;
   options.signal?.throwIfAborted();
@@ -75,7 +80,8 @@ async function runProcess(request: ExecRequest): Promise<ExecProcess> {
     noNewKeyring: record.noNewKeyring ?? false,
     preserveFds,
   });
-  for (const warning of plan.warnings ?? []) warn({ ...warning, ...locationInProcess(warning.pointer) });
+  for (const warning of plan.warnings ?? [])
+    if (isOfRequest(warning, options)) warn({ ...warning, ...locationInProcess(warning.pointer) });
   const stdio = openStandardDescriptors(process.terminal === true ? "null" : (options.stdio ?? "pipe"));
   try {
     await using driver = await drive({ request, process, plan, stdio, cgroup });
@@ -191,6 +197,7 @@ function openCgroup({ record, cgroup, options }: ExecRequest): (CgroupDescriptor
     try {
       return openExecCgroup({ cgroup, subPaths, pid: record.init_process_pid });
     } catch (error) {
+      if (isEnding(record)) throw stopped(record, error);
       if (!(error instanceof RunletError)) requireCgroup(record, cgroup);
       throw error;
     }

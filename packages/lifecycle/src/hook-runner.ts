@@ -21,12 +21,20 @@ export function createStateFile(state: HookState): number {
   return createMemoryFile("runlet-state", new TextEncoder().encode(JSON.stringify(state)));
 }
 
+/** What {@link runHook} runs. */
+export interface HookRun {
+  readonly hook: Hook;
+  readonly state: HookState;
+  /** Kills the hook when it fires. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Runs a hook in the runtime's namespaces.
  *
- * @throws RunletError `ERR_RUNLET_HOOK` when it cannot be run, fails, or does not end in time.
+ * @throws RunletError `ERR_RUNLET_HOOK` when it cannot be run, fails, or does not end in time; the reason of the signal.
  */
-export async function runHook(hook: Hook, state: HookState): Promise<void> {
+export async function runHook({ hook, state, signal }: HookRun): Promise<void> {
   const start = `error running ${hook.kind} hook #${hook.index}`;
   let result: ProgramResult;
   try {
@@ -37,8 +45,10 @@ export async function runHook(hook: Hook, state: HookState): Promise<void> {
       cwd: state.bundle,
       input: JSON.stringify(state),
       timeoutMs: hook.timeoutMs,
+      signal,
     });
   } catch (cause) {
+    if (signal?.aborted) throw cause;
     const errno = String((cause as NodeJS.ErrnoException).code);
     throw new RunletError("ERR_RUNLET_HOOK", `${start}: ${quote(hook.path)}: ${errnoMessage(errno)}`, {
       pointer: hook.from,
@@ -59,17 +69,17 @@ export async function runHook(hook: Hook, state: HookState): Promise<void> {
 /**
  * Runs hooks one after the other until one fails.
  *
- * @throws RunletError `ERR_RUNLET_HOOK` of the first that fails; the rest are not run.
+ * @throws RunletError `ERR_RUNLET_HOOK` of the first that fails; the rest are not run. The reason of the signal.
  */
-export async function runPoststartHooks(spec: Spec, state: HookState): Promise<void> {
-  for (const hook of hookOperations(spec, "poststart")) await runHook(hook, state);
+export async function runPoststartHooks(spec: Spec, run: Omit<HookRun, "hook">): Promise<void> {
+  for (const hook of hookOperations(spec, "poststart")) await runHook({ ...run, hook });
 }
 
 /** Runs every poststop hook; one that fails is warned of. @see runtime.md#lifecycle step 13 */
 export async function runPoststopHooks(spec: Spec, state: HookState, warn: (warning: Warning) => void): Promise<void> {
   for (const hook of hookOperations(spec, "poststop")) {
     try {
-      await runHook(hook, state);
+      await runHook({ hook, state });
     } catch (error) {
       warn({ message: messageOf(error), pointer: hook.from });
     }

@@ -10,6 +10,8 @@ export interface ProgramRequest {
   readonly cwd?: string;
   readonly input?: string;
   readonly timeoutMs?: number | null;
+  /** Kills the program when it fires. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How a program ended. */
@@ -28,10 +30,11 @@ const outputDelayMs = 100;
 /**
  * Runs a program of the host's, without a shell and with no more of an environment than it is given.
  *
- * @throws the error of spawn when it cannot be executed.
+ * @throws the error of spawn when it cannot be executed; the reason of the signal.
  */
 export async function runProgram(request: ProgramRequest): Promise<ProgramResult> {
   const { spawn } = await import("node:child_process");
+  request.signal?.throwIfAborted();
   const [argv0 = request.hostPath, ...args] = request.args;
   const child = spawn(request.hostPath, args, {
     argv0,
@@ -57,16 +60,20 @@ export async function runProgram(request: ProgramRequest): Promise<ProgramResult
           isTimedOut = true;
           child.kill("SIGKILL");
         }, request.timeoutMs);
+  const onAbort = () => child.kill("SIGKILL");
+  request.signal?.addEventListener("abort", onAbort, { once: true });
   try {
     const status = await new Promise<number>((resolve, reject) => {
       child.once("error", reject);
       child.once("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : signalNumber(signal))));
     });
+    request.signal?.throwIfAborted();
     if (status !== 0)
       await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, outputDelayMs).unref())]);
     return { status, isTimedOut, output };
   } finally {
     clearTimeout(timer);
+    request.signal?.removeEventListener("abort", onAbort);
     child.stdout.destroy();
     child.stderr.destroy();
   }

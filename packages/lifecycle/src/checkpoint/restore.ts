@@ -214,7 +214,7 @@ async function adopt(parts: RestoredParts, undo: Undo[]): Promise<Container> {
       closeSync(terminalFd);
     }
   }
-  await runPoststartHooks(loaded.spec, hookStateOf(record, "running"));
+  await runPoststartHooks(loaded.spec, { state: hookStateOf(record, "running"), signal: options.signal });
   undo.length = 0;
   return container;
 }

@@ -129,9 +129,10 @@ class RestoreRun {
 
   /** runtime.md#lifecycle: hooks of what is done in the runtime's namespaces, when the container's are there. */
   async #runHooks(pid: number): Promise<void> {
+    const { signal } = this.#request;
     for (const hook of this.#operations) {
       if (hook.op !== "hook" || (hook.kind !== "prestart" && hook.kind !== "createRuntime")) continue;
-      await runHook(hook, this.#request.hookState(pid));
+      await runHook({ hook, state: this.#request.hookState(pid), signal });
     }
   }
 

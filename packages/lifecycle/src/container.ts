@@ -40,6 +40,7 @@ import {
   requireCgroup,
   requireProcesses,
   resumeProcesses,
+  thawKilled,
   updateLimits,
 } from "./resource-control.ts";
 import { signalName, signalNumber } from "./signal-name.ts";
@@ -227,8 +228,7 @@ export class Container implements AsyncDisposable {
     if (!this.#process.signal(record, number)) throw notRunning(this.id);
     if (number !== SIGKILL) return;
     if (!hasOwnPidNamespace(record)) await cgroup?.kill(SIGKILL);
-    // On cgroup v1 what is paused would die when it goes on.
-    else if (cgroup?.isFrozen()) await cgroup.thaw();
+    else if (cgroup !== null) await thawKilled(cgroup);
   }
 
   /** Stops all its processes where they are. @throws RunletError `ERR_RUNLET_STATE` ("container not running"). */
@@ -350,7 +350,7 @@ export class Container implements AsyncDisposable {
     // The end of a pid namespace's first process is the end of all others.
     if (this.#process.exit !== null && hasOwnPidNamespace(record)) return;
     this.#process.signal(record, SIGKILL);
-    if (cgroup?.isFrozen()) await cgroup.thaw();
+    if (cgroup !== null) await thawKilled(cgroup);
     await this.#process.awaitEnd(record);
     // A creator that was killed may have left a process that it had no time to record: its control group knows it.
     const isComplete = record.init_process_pid !== 0 && hasOwnPidNamespace(record);

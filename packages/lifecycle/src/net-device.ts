@@ -67,12 +67,19 @@ export class NetDevices implements Disposable {
     try {
       using host = new NetlinkSocket();
       using container = new NetlinkSocket(this.#namespaceFd);
+      const failures: unknown[] = [];
       for (const { host: link, addresses, index, name } of this.#moved.splice(0).reverse()) {
-        setLink(container, index, { namespaceFd: hostNamespaceFd, name: link.name });
-        const { index: hostIndex } = findLink(host, link.name);
-        for (const address of addresses) addAddress(host, hostIndex, address, { before: name, after: link.name });
-        if (link.isUp) setLink(host, hostIndex, { isUp: true });
+        try {
+          setLink(container, index, { namespaceFd: hostNamespaceFd, name: link.name });
+          const { index: hostIndex } = findLink(host, link.name);
+          for (const address of addresses) addAddress(host, hostIndex, address, { before: name, after: link.name });
+          if (link.isUp) setLink(host, hostIndex, { isUp: true });
+        } catch (error) {
+          // The others are lost with the namespace, if they do not leave it.
+          failures.push(error);
+        }
       }
+      if (failures.length > 0) throw failures[0];
     } finally {
       closeSync(hostNamespaceFd);
     }

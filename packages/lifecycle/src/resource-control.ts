@@ -59,6 +59,17 @@ export async function resumeProcesses({ status, cgroup }: ControlledContainer): 
   await cgroup().thaw();
 }
 
+/** Lets what was killed while it was stopped die: on cgroup v1 it would when it goes on. */
+export async function thawKilled(cgroup: Cgroup): Promise<void> {
+  if (!cgroup.isFrozen()) return;
+  try {
+    await cgroup.thaw();
+  } catch (error) {
+    // With its last process systemd takes the group away.
+    if (cgroup.exists()) throw error;
+  }
+}
+
 const endTimeoutMs = 10_000;
 
 /**

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type ConsoleRequest, checkConsole } from "./console-request.ts";
+import { type ConsoleRequest, checkConsole, checkConsoleUse } from "./console-request.ts";
 
 let bundle: string;
 
@@ -60,4 +60,17 @@ describe("checkConsole", () => {
       expect(checkConsole({ bundle, config: undefined, consoleSocket: undefined, isDetached: true })).toBe(false);
     },
   );
+});
+
+describe("checkConsoleUse", () => {
+  it.each(["--terminal", "--tty"] as const)("names the option %s, which is in no config", (option) => {
+    const lonely = { hasTerminal: true, consoleSocket: undefined, isDetached: true, option };
+    expect(() => checkConsoleUse(lonely)).toThrow(
+      expect.objectContaining({ pointer: undefined, hint: expect.stringContaining(`leave ${option} out`) }),
+    );
+    const unused = { hasTerminal: false, consoleSocket: "/s", isDetached: true, option };
+    expect(() => checkConsoleUse(unused)).toThrow(
+      expect.objectContaining({ hint: `add ${option}, or leave out --console-socket` }),
+    );
+  });
 });

@@ -23,32 +23,34 @@ export function checkConsole(request: ConsoleRequest): boolean {
   return hasTerminal;
 }
 
-/** The same for a process of which it is known whether it has a terminal. */
+/** The same for a process of which it is known whether it has a terminal. @param option - by which it gets one */
 export function checkConsoleUse({
   hasTerminal,
   consoleSocket,
   isDetached,
-}: Pick<ConsoleRequest, "consoleSocket" | "isDetached"> & { readonly hasTerminal: boolean }): void {
+  option,
+}: Pick<ConsoleRequest, "consoleSocket" | "isDetached"> & {
+  readonly hasTerminal: boolean;
+  readonly option?: "--terminal" | "--tty";
+}): void {
   const hasSocket = consoleSocket !== undefined && consoleSocket !== "";
   if (isDetached && hasTerminal && !hasSocket) {
+    const off = option === undefined ? "set process.terminal to false" : `leave ${option} out`;
     throw new RunletError(
       "ERR_RUNLET_TERMINAL",
       "cannot allocate tty if runlet will detach without setting console socket",
       {
-        pointer: "/process/terminal",
-        hint: "set process.terminal to false, give --console-socket, or use `run` without --detach",
+        ...(option === undefined ? { pointer: "/process/terminal" } : {}),
+        hint: `${off}, give --console-socket, or use \`${option === "--tty" ? "exec" : "run"}\` without --detach`,
       },
     );
   }
   if (hasSocket && (!isDetached || !hasTerminal)) {
+    const on = option === undefined ? "set process.terminal to true" : `add ${option}`;
     throw new RunletError(
       "ERR_RUNLET_TERMINAL",
       "cannot use console socket if runlet will not detach or allocate tty",
-      {
-        hint: hasTerminal
-          ? "add --detach, or leave out --console-socket"
-          : "set process.terminal to true, or leave out --console-socket",
-      },
+      { hint: `${hasTerminal ? "add --detach" : on}, or leave out --console-socket` },
     );
   }
 }

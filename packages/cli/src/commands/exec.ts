@@ -22,7 +22,8 @@ export async function run(invocation: Invocation<typeof execOptions, typeof exec
   checkInheritedFds(request);
   const hasTerminal = request.process?.terminal ?? request.tty ?? false;
   const container = await (await openRuntime(invocation)).load(positionals.id);
-  checkConsoleUse({ hasTerminal, consoleSocket: request.consoleSocket, isDetached: options.detach });
+  const { consoleSocket } = request;
+  checkConsoleUse({ hasTerminal, consoleSocket, isDetached: options.detach, option: "--tty" });
   if (options.detach) {
     await container.exec(request);
     return 0;

@@ -18,6 +18,7 @@ export function readImageRequest(invocation: RunInvocation, image: string): RunR
     hasTerminal: options.terminal,
     consoleSocket: options["console-socket"],
     isDetached: options.detach,
+    option: "--terminal",
   });
   return {
     container: imageRequest(invocation, image),

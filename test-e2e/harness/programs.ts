@@ -16,10 +16,14 @@ export const terminalPath = join(buildDirectory, "terminal");
 /** What answers the notifications of a seccomp filter; `init/agent/agent.c` says how it is used. */
 export const agentPath = join(buildDirectory, "agent");
 
+/** What swaps two paths all the while; `init/racer/racer.c` says how it is used. */
+export const racerPath = join(buildDirectory, "racer");
+
 const programs = [
   { path: probePath, sources: "init/probe", flags: ["-static", "-Os"] },
   { path: agentPath, sources: "init/agent", flags: ["-O1"] },
   { path: terminalPath, sources: "init/terminal", flags: ["-O1"] },
+  { path: racerPath, sources: "init/racer", flags: ["-O1"] },
 ];
 
 /** Compiles what is older than its sources. */

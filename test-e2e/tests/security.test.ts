@@ -10,9 +10,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { Bundle } from "../harness/bundle.ts";
+import { Canary } from "../harness/canary.ts";
 import { Person } from "../harness/person.ts";
 import { openSuite } from "../harness/suite.ts";
 
@@ -21,40 +22,6 @@ const { test } = e2e;
 
 /** Where a hole is closed that the runc of distributions still has. */
 const fixed = { runtime: ["runlet", "crun"] } as const;
-
-/** A directory of the host's that no container may touch; every byte, name and mode of it is compared. */
-class Canary {
-  readonly path: string;
-  readonly #before: string;
-
-  constructor(name: string) {
-    this.path = join(e2e.directory, name);
-    mkdirSync(join(this.path, "directory"), { recursive: true });
-    writeFileSync(join(this.path, "file"), "untouched");
-    writeFileSync(join(this.path, "directory/inside"), "untouched");
-    this.#before = this.#print();
-  }
-
-  /** The path from a directory of the rootfs up and out to the canary. */
-  from(bundle: Bundle, inside: string): string {
-    return relative(join(bundle.rootfs, inside), this.path);
-  }
-
-  check(): void {
-    expect(this.#print()).toBe(this.#before);
-  }
-
-  #print(): string {
-    return readdirSync(this.path, { recursive: true, encoding: "utf8" })
-      .sort()
-      .map((name) => {
-        const path = join(this.path, name);
-        const { mode, uid, gid, rdev, size } = lstatSync(path);
-        return [name, mode, uid, gid, rdev, size, lstatSync(path).isFile() ? readFileSync(path, "utf8") : ""].join(" ");
-      })
-      .join("\n");
-  }
-}
 
 /** Both ways out of a root: a link that climbs, and one that is absolute. */
 function escapes(canary: Canary, bundle: Bundle): [string, string][] {
@@ -71,7 +38,7 @@ describe("a symbolic link in the rootfs leads nowhere outside it", () => {
       const source = join(e2e.directory, "bind-source");
       mkdirSync(source, { recursive: true });
       writeFileSync(join(source, "mine"), "");
-      const canary = new Canary(`canary-bind-${destination.replaceAll("/", "-")}`);
+      const canary = new Canary(e2e.directory, `canary-bind-${destination.replaceAll("/", "-")}`);
       for (const [, target] of escapes(canary, e2e.bundle())) {
         const bundle = e2e.bundle((config, made) => {
           config.root.readonly = false;
@@ -86,7 +53,7 @@ describe("a symbolic link in the rootfs leads nowhere outside it", () => {
 
   for (const where of ["/proc", "/sys"]) {
     test(`CVE-2019-19921, CVE-2023-27561: ${where} that is a link is refused`, async () => {
-      const canary = new Canary(`canary${where.replace("/", "-")}`);
+      const canary = new Canary(e2e.directory, `canary${where.replace("/", "-")}`);
       const bundle = e2e.bundle((config, made) => {
         config.root.readonly = false;
         made.add({ "elsewhere/": "" });
@@ -107,7 +74,7 @@ describe("a symbolic link in the rootfs leads nowhere outside it", () => {
     ["with nothing mounted on it", false, { runtime: ["runlet"] }],
   ] as const) {
     test(`CVE-2026-41579, CVE-2026-47766: /dev that is a link, ${how}, makes nothing on the host`, needs, async () => {
-      const canary = new Canary(`canary-dev-${isCovered}`);
+      const canary = new Canary(e2e.directory, `canary-dev-${isCovered}`);
       for (const [, target] of escapes(canary, e2e.bundle())) {
         const bundle = e2e.bundle((config, made) => {
           config.root.readonly = false;
@@ -121,7 +88,7 @@ describe("a symbolic link in the rootfs leads nowhere outside it", () => {
   }
 
   test("CVE-2025-24965: a device whose path leads through a link makes nothing on the host", async () => {
-    const canary = new Canary("canary-device");
+    const canary = new Canary(e2e.directory, "canary-device");
     for (const [, target] of escapes(canary, e2e.bundle())) {
       const bundle = e2e.bundle((config, made) => {
         config.root.readonly = false;
@@ -136,7 +103,7 @@ describe("a symbolic link in the rootfs leads nowhere outside it", () => {
   });
 
   test("a masked path and a read-only path that are links cover what they lead to in the root", async () => {
-    const canary = new Canary("canary-masks");
+    const canary = new Canary(e2e.directory, "canary-masks");
     const bundle = e2e.bundle((config, made) => {
       config.root.readonly = false;
       made.add({ [`${canary.path}/file`]: "hidden", [`${canary.path}/kept`]: "visible" });
@@ -152,7 +119,7 @@ describe("a symbolic link in the rootfs leads nowhere outside it", () => {
   });
 
   test("CVE-2024-45310: a missing cwd behind a link makes nothing on the host", async () => {
-    const canary = new Canary("canary-cwd");
+    const canary = new Canary(e2e.directory, "canary-cwd");
     for (const [, target] of escapes(canary, e2e.bundle())) {
       const bundle = e2e.bundle((config, made) => {
         config.root.readonly = false;
@@ -209,7 +176,7 @@ describe("CVE-2025-52565: a terminal of the rootfs' own", () => {
   test("CVE-2026-88264: /dev/console that is a link makes no file where it leads", {
     runtime: ["runlet"],
   }, async () => {
-    const canary = new Canary("canary-console");
+    const canary = new Canary(e2e.directory, "canary-console");
     for (const target of [`${canary.path}/made`, "/made", "/made/below"]) {
       const { status, screen, rootfs } = await runOnTerminal((made) => {
         made.config.mounts.push({

@@ -423,6 +423,38 @@ describe("gc", () => {
     expect((await collected).blobs).toEqual([digest]);
   });
 
+  test("keeps what a manifest without a type of its own refers to, directly or by an index", async () => {
+    const store = await openStore();
+    const builder = new LayoutBuilder(temporaryDirectory());
+    const untyped = builder.image({
+      layers: [buildLayer({ path: "a", content: "a" })],
+      manifest: { mediaType: undefined } as never,
+    });
+    builder.list(builder.index([{ ...untyped, platform: { os: "linux", architecture: "amd64" } }]), "index");
+    builder.list(untyped, "image");
+    for (const name of ["index", "image"]) {
+      await using source = await LayoutSource.open(builder.hostPath);
+      await store.pull({ source, reference: name, name, platform: "all" });
+      expect((await store.gc()).blobs).toEqual([]);
+    }
+    expect((await store.usage()).blobs.every(({ references }) => references > 0)).toBe(true);
+  });
+
+  test("a manifest of an unknown kind stops it, until its name is gone", async () => {
+    const store = await openStore();
+    await pull(store);
+    const bytes = '{"schemaVersion":3,"layers":[]}';
+    const { digest, size } = await store.addBlob({ mediaType: "x/y", content: [Buffer.from(bytes)] });
+    await store.lease({ id: "of-another-tool", layers: [], blobs: [digest] });
+    expect(size).toBe(bytes.length);
+    await expect(store.gc()).rejects.toMatchObject({
+      code: "ERR_RUNLET_STORE",
+      message: `nobody knows what "${digest}" in the store keeps`,
+    });
+    await store.release("of-another-tool");
+    expect((await store.gc()).blobs).toEqual([digest]);
+  });
+
   test("a damaged manifest stops it, as nobody knows what it kept", async () => {
     const store = await openStore();
     const image = await pull(store);

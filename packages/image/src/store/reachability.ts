@@ -1,4 +1,4 @@
-import { isRunletError } from "@runlet/errors";
+import { isRunletError, quote, RunletError } from "@runlet/errors";
 import type { Digest } from "@runlet/spec";
 import { mediaTypes } from "@runlet/spec";
 import { chainIdsOf } from "../layers/chain-id.ts";
@@ -28,7 +28,7 @@ export class Reachability {
   /**
    * What a manifest or index keeps: itself, and of what it refers to that which is there. Any other content keeps itself.
    *
-   * @throws RunletError `ERR_RUNLET_STORE` for a damaged manifest, of which nobody knows what it kept.
+   * @throws RunletError `ERR_RUNLET_STORE` for a manifest that is damaged or of an unknown kind: nobody knows what it kept.
    */
   ofContent(digest: Digest): Promise<Reach> {
     let reach = this.#known.get(digest);
@@ -80,7 +80,18 @@ export class Reachability {
 
   async #parse(digest: Digest, size: number): Promise<ParsedManifest | undefined> {
     const bytes = await this.#blobs.read(digest, maxManifestBytes);
-    return attempt(() => parseManifest({ bytes, descriptor: { mediaType: mediaTypes.emptyJSON, digest, size } }));
+    try {
+      // A type that says nothing, so that the document's own counts.
+      return parseManifest({ bytes, descriptor: { mediaType: mediaTypes.descriptor, digest, size } });
+    } catch (error) {
+      if (!isRunletError(error)) throw error;
+      if (!looksLikeManifest(bytes)) return undefined;
+      throw new RunletError("ERR_RUNLET_STORE", `nobody knows what ${quote(digest)} in the store keeps`, {
+        explanation: error.message,
+        hint: "take its name away with `runlet image rm`, or use the version of runlet that stored it",
+        cause: error,
+      });
+    }
   }
 
   async #chainOf({ manifest }: Extract<ParsedManifest, { kind: "manifest" }>): Promise<Digest[]> {
@@ -100,5 +111,15 @@ function attempt<Result>(parse: () => Result): Result | undefined {
   } catch (error) {
     if (isRunletError(error)) return undefined;
     throw error;
+  }
+}
+
+/** Every manifest and index says which version of its format it is of; no configuration and no layer does. */
+function looksLikeManifest(bytes: Buffer): boolean {
+  try {
+    const document: unknown = JSON.parse(bytes.toString());
+    return typeof document === "object" && document !== null && "schemaVersion" in document;
+  } catch {
+    return false;
   }
 }

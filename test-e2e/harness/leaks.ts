@@ -1,4 +1,5 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseMountinfo } from "./observation.ts";
 
@@ -9,6 +10,14 @@ import { parseMountinfo } from "./observation.ts";
  */
 export function findLeaks(tag: string): string[] {
   return [...leakedMounts(tag), ...leakedCgroups(tag), ...leakedProcesses(tag), ...leakedFiles(tag)];
+}
+
+/** The host's mounts as mountinfo has them, besides those that others make meanwhile in temporary directories of theirs. */
+export function listMounts(tag: string): string[] {
+  const isOthers = (line: string) => !line.includes(tag) && (line.includes("/e2e-") || line.includes(` ${tmpdir()}/`));
+  return readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .filter((line) => !isOthers(line));
 }
 
 function leakedMounts(tag: string): string[] {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { NamespaceType } from "@runlet/spec";
 import { describe, expect } from "vitest";
 import type { Bundle, Config } from "../harness/bundle.ts";
+import { listMounts } from "../harness/leaks.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite();
@@ -212,7 +213,7 @@ describe("the host's mount namespace", () => {
   test("[/linux/namespaces] without one of its own the container sees the rootfs alone, and mounts nothing", {
     runtime: ["runlet", "crun"],
   }, async () => {
-    const before = readFileSync("/proc/self/mountinfo", "utf8");
+    const before = listMounts(e2e.tag);
     const bundle = e2e.bundle((config, made) => {
       config.linux.namespaces = (config.linux.namespaces ?? []).filter(
         ({ type }) => type !== "mount" && type !== "pid",
@@ -226,7 +227,7 @@ describe("the host's mount namespace", () => {
     expect(seen.of("list=/")).toContain("probe");
     expect(seen.of("stat=/dev/null")).toMatchObject({ type: "c", major: 1, minor: 3 });
     expect(seen.of("cwd")).toBe("/");
-    expect(readFileSync("/proc/self/mountinfo", "utf8")).toBe(before);
+    expect(listMounts(e2e.tag)).toEqual(before);
   });
 
   const refused: [what: string, pointer: string, edit: (config: Config) => void][] = [
@@ -261,7 +262,7 @@ describe("the host's mount namespace", () => {
   ];
   for (const [what, pointer, edit] of refused) {
     test(`[/linux/namespaces] ${what} would be the host's, and are refused`, { runtime: ["runlet"] }, async () => {
-      const before = readFileSync("/proc/self/mountinfo", "utf8");
+      const before = listMounts(e2e.tag);
       const bundle = e2e.bundle((config) => {
         config.linux.namespaces = (config.linux.namespaces ?? []).filter(({ type }) => type !== "mount");
         withoutMounts(config);
@@ -271,7 +272,7 @@ describe("the host's mount namespace", () => {
       expect(result.status).toBe(1);
       expect(result.stdout).toBe("");
       expect(result.stderr).toContain(pointer);
-      expect(readFileSync("/proc/self/mountinfo", "utf8")).toBe(before);
+      expect(listMounts(e2e.tag)).toEqual(before);
     });
   }
 });

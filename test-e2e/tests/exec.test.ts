@@ -120,6 +120,25 @@ describe("exec", () => {
     expect(BigInt(`0x${after.ambient}`)).toBe(0n);
   });
 
+  test(
+    "is silent of what the container's config was warned of, and warns of what it is given itself",
+    runletOnly,
+    async () => {
+      const bundle = e2e.bundle((config) => {
+        config.process.capabilities = { ...config.process.capabilities, inheritable: [], ambient: ["CAP_KILL"] };
+      });
+      const id = e2e.id();
+      const created = await e2e.runtime.succeed(["run", "--detach", "--bundle", bundle.probing("wait").hostPath, id]);
+      expect(created.stderr).toContain("/process/capabilities/ambient: CAP_KILL left out");
+      expect(await exec(id, [], "exit=3")).toMatchObject({ status: 3, stderr: "" });
+      const warned = await exec(id, ["--cap", "CAP_OF_TOMORROW"], "exit=4");
+      expect(warned.status).toBe(4);
+      expect(warned.stderr).toContain(
+        '/capabilities/effective: unknown to this kernel and left out: \\"CAP_OF_TOMORROW\\"',
+      );
+    },
+  );
+
   test("--no-new-privs, and what the config says without it", runletOnly, async () => {
     const id = await running((config) => {
       config.process.noNewPrivileges = false;

@@ -34,7 +34,7 @@ function buildImages(directory: string): LayoutBuilder {
 }
 
 async function succeed(command: string, ...args: string[]): Promise<string> {
-  const { stdout } = await e2e.runtime.succeed(["image", command, "--store", store, ...args], { timeoutMs: 60_000 });
+  const { stdout } = await e2e.runtime.succeed(["image", command, "--store", store, ...args]);
   return stdout.trimEnd();
 }
 

@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { buildLayer, LayoutBuilder } from "../../packages/image/test/layout-builder.ts";
 import type { Result } from "../harness/command.ts";
+import { waitUntil } from "../harness/patience.ts";
 import { Gate, Registry, TunnelProxy } from "../harness/registry.ts";
 import { openSuite } from "../harness/suite.ts";
 
@@ -72,7 +73,6 @@ function openStore() {
   const run = (command: string, args: readonly string[], env: Record<string, string> = {}): Promise<Result> =>
     e2e.runtime.invoke(["image", command, "--store", hostPath, ...args], {
       env: { ...clean, HOME: e2e.directory, ...env },
-      timeoutMs: 60_000,
     });
   const succeed = async (command: string, ...args: string[]): Promise<string> => {
     const { status, stdout, stderr } = await run(command, args);
@@ -80,6 +80,13 @@ function openStore() {
     return stdout.trimEnd();
   };
   return { hostPath, run, succeed };
+}
+
+/** Size of the files of a directory, which need not be there. */
+function bytesBelow(hostPath: string): number {
+  const names = existsSync(hostPath) ? readdirSync(hostPath) : [];
+  const sizes = names.map((name) => statSync(join(hostPath, name), { throwIfNoEntry: false })?.size ?? 0);
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 describe("pull", () => {
@@ -113,10 +120,12 @@ describe("pull", () => {
     const name = `${gate.host}/demo/web:1`;
     const call = e2e.runtime.start(["image", "pull", "--store", store.hostPath, name], {
       env: { ...clean, HOME: e2e.directory },
-      timeoutMs: 60_000,
     });
-    while (gate.passedBytes < gate.stopAfterBytes) await new Promise((resolve) => setTimeout(resolve, 20));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await waitUntil({
+      look: () => bytesBelow(join(store.hostPath, "partial")),
+      until: (bytes) => bytes > 500_000,
+      complain: (bytes) => `${bytes} bytes have arrived: ${call.stderr()}`,
+    });
     call.child.kill("SIGKILL");
     await call.ended;
     const usage = JSON.parse(await store.succeed("du", "--json"));

@@ -2,6 +2,7 @@ import { isRunletError, quote, RunletError } from "@runlet/errors";
 import { type LowerFiles, type UnpackResult, unpackArchive } from "@runlet/rootfs";
 import type { BlobDirectory } from "../store/blob-directory.ts";
 import { damagedBlob, missingBlob } from "../store/blob-directory.ts";
+import { storeHints } from "../store/store-error.ts";
 import { ownerPolicy } from "../store/store-privileges.ts";
 import type { ImageLayer, UnpackImageOptions } from "../store/stored-image.ts";
 
@@ -70,7 +71,7 @@ export class LayerUnpacker {
       return new RunletError("ERR_RUNLET_STORE", `cannot unpack the layer ${diffId}: ${error.message}`, {
         syscall,
         errno,
-        hint,
+        hint: storeHints[errno] ?? hint,
         cause: error,
       });
     if (!(await this.#blobs.isIntact(descriptor.digest))) {

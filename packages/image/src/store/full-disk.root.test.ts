@@ -24,7 +24,7 @@ const large = buildLayer({ path: "large", content: randomBytes(3 << 20) });
 const full = {
   code: "ERR_RUNLET_STORE",
   errno: "ENOSPC",
-  hint: expect.stringContaining("free some space"),
+  hint: expect.stringContaining("free some space: `runlet image gc`"),
 };
 
 test("a disk that is full while an image is pulled: told, the store unharmed, and it goes on", async () => {

@@ -1,6 +1,7 @@
 import { errnoName, isRunletError, RunletError } from "@runlet/errors";
 
-const hints: Readonly<Record<string, string>> = {
+/** What helps against a failure of the store's file system, by the error's name. */
+export const storeHints: Readonly<Record<string, string>> = {
   ENOSPC: "free some space: `runlet image gc` removes what nothing uses; what was received is kept",
   EDQUOT: "free some space, or have the quota raised; what was received is kept",
   EACCES: "use a store of your own: name its directory with --store",
@@ -19,7 +20,12 @@ export function storeError(doing: string, error: unknown): unknown {
   const { errno: number, syscall, code } = error as NodeJS.ErrnoException;
   if (typeof number !== "number" || typeof code !== "string") return error;
   const errno = errnoName(Math.abs(number));
-  return new RunletError("ERR_RUNLET_STORE", `cannot ${doing}`, { syscall, errno, hint: hints[errno], cause: error });
+  return new RunletError("ERR_RUNLET_STORE", `cannot ${doing}`, {
+    syscall,
+    errno,
+    hint: storeHints[errno],
+    cause: error,
+  });
 }
 
 /** Whether a call of Node's failed with this error number. */

@@ -83,6 +83,25 @@ test("an ordinary user has a store, layers are the user's, and gc removes what m
   expect(readdirSync(join(store.hostPath, "layers/sha256"))).toEqual([]);
 });
 
+test("a hard link to a file of the layer below is the user's own copy, and stands in its place", async () => {
+  const linking = buildLayer(
+    { path: "tool2", type: "hard-link", linkTarget: "tool" },
+    { path: "etc/gone", type: "hard-link", linkTarget: "gone" },
+    { path: ".wh.gone", content: "" },
+  );
+  const { hostPath } = buildLayout(temporaryDirectory(), { layers: [base, linking] });
+  const store = await ImageStore.open({ hostPath: join(home, "store") });
+  await using source = await LayoutSource.open(hostPath);
+  const [lower, top] = (await store.unpack(await store.pull({ source, name: "test" }))).map((layer) => layer.hostPath);
+  const at = (path: string) => statSync(join(top ?? "", path));
+  expect(at("tool2").ino).toBe(at("tool").ino);
+  expect(at("tool2")).toMatchObject({ uid: nobody, gid: nobody, nlink: 2, mode: 0o104755, mtimeMs: 1_700_000_000_000 });
+  expect(readFileSync(join(top ?? "", "etc/gone"), "utf8")).toBe("gone");
+  expect(at("etc").mode & 0o777).toBe(0o500);
+  expect(lstatSync(join(top ?? "", "gone")).isCharacterDevice()).toBe(true);
+  expect(statSync(join(lower ?? "", "tool")).nlink).toBe(1);
+});
+
 test("another user's store is nobody else's", async () => {
   const hostPath = join(home, "store");
   await ImageStore.open({ hostPath });

@@ -63,6 +63,15 @@ describe("a blob", () => {
     expect(registry.requests.every((request) => request.startsWith("HEAD /v2/a/b/blobs/"))).toBe(true);
   });
 
+  test("that registries may not distribute is not sent", async () => {
+    const mediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+    await using target = open();
+    const descriptor = { ...describeBlob(bytes), mediaType };
+    expect(await target.has({ ...descriptor, urls: ["https://example.com/layer"] })).toBe(true);
+    expect(registry.requests).toEqual([]);
+    expect(await target.has({ ...descriptor, urls: [] })).toBe(false);
+  });
+
   test("is taken over from another repository", async () => {
     const descriptor = registry.addBlob("x");
     registry.intercept = ({ method }, response) => {

@@ -1,6 +1,6 @@
 import { isRunletError, quote, RunletError } from "@runlet/errors";
 import type { Descriptor } from "@runlet/spec";
-import { acceptedManifestTypes, isIndexType, isManifestType } from "../media-types.ts";
+import { acceptedManifestTypes, isForeignLayerType, isIndexType, isManifestType } from "../media-types.ts";
 import type { ImageTarget, ManifestContent, OpenContent, RequestOptions } from "../transfer.ts";
 import { uploadBlob } from "./blob-upload.ts";
 import { Endpoint } from "./endpoint.ts";
@@ -53,9 +53,15 @@ class RegistryTarget implements ImageTarget {
     this.#scopes = [this.#endpoint.scope("pull,push")];
   }
 
-  /** Whether the repository has a content; takes it over from another repository if it can. */
+  /**
+   * Whether the repository has a content; takes it over from another repository if it can. A layer that registries may not
+   * distribute is never sent: its descriptor says where it is.
+   *
+   * @see OCI image specification, layer.md#non-distributable-layers
+   */
   async has(descriptor: Descriptor, { signal }: RequestOptions = {}): Promise<boolean> {
     checkReference(descriptor.digest);
+    if (isForeignLayerType(descriptor.mediaType) && (descriptor.urls ?? []).length > 0) return true;
     const what = `cannot look for ${descriptor.digest} in ${quote(this.name)}`;
     const context = this.#context({ descriptor, signal, what });
     return this.#explain(what, async () => {

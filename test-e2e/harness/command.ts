@@ -26,8 +26,6 @@ export interface InvokeOptions {
   readonly global?: readonly string[];
   /** Default {@link patienceMs}: then the command is killed and the call throws. */
   readonly timeoutMs?: number;
-  /** User to run as. */
-  readonly uid?: number;
 }
 
 interface Target {
@@ -109,7 +107,6 @@ export class Command {
       cwd: options.cwd ?? "/",
       env: { ...process.env, ...options.env },
       stdio: [options.input === undefined ? "ignore" : "pipe", stdoutFd, stderrFd],
-      ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
     });
     closeSync(stdoutFd);
     closeSync(stderrFd);

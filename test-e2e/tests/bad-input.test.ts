@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { Bundle } from "../harness/bundle.ts";
 import type { Result, RuntimeName } from "../harness/command.ts";
 import { findLeaks } from "../harness/leaks.ts";
+import { OrdinaryUser } from "../harness/ordinary-user.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite();
@@ -453,12 +454,11 @@ describe("the command line", () => {
 });
 
 test("an ordinary user without a user namespace is told what is missing", { runtime: ["runlet"] }, async () => {
-  const bundle = e2e.bundle().probing("pid");
-  chmodSync(e2e.directory, 0o755);
-  chmodSync(e2e.runtime.root, 0o777);
-  const result = await e2e.runtime.invoke(["run", "--bundle", bundle.hostPath, e2e.id()], { uid: 65534 });
-  chmodSync(e2e.runtime.root, 0o711);
-  chmodSync(e2e.directory, 0o700);
+  const user = new OrdinaryUser({ suite: e2e });
+  const bundle = await user.bundle((config) => {
+    config.linux.namespaces = config.linux.namespaces?.filter(({ type }) => type !== "user") ?? [];
+  });
+  const result = await user.run(bundle);
   expect(result.status).toBe(1);
   expect(said(result)).toMatch(/root|user namespace/);
   expect(said(result)).toMatch(/--rootless|userns|user namespace/);

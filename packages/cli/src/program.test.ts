@@ -110,11 +110,14 @@ describe("spec", () => {
     expect(readFileSync(join(directory, "config.json"), "utf8")).toBe("mine");
   });
 
-  it("writes a rootless one, under another name or to standard output", async () => {
+  it("writes a rootless one, under another name, elsewhere or to standard output", async () => {
     expect(await run("spec", "-b", directory, "--rootless", "-f", "other.json")).toBe(0);
     expect(JSON.parse(readFileSync(join(directory, "other.json"), "utf8")).linux.namespaces).toContainEqual({
       type: "user",
     });
+    const absolute = join(directory, "sub.json");
+    expect(await run("spec", "-b", "/nosuch", "-f", absolute)).toBe(0);
+    expect(JSON.parse(readFileSync(absolute, "utf8"))).toMatchObject({ hostname: "runlet" });
     expect(await run("spec", "--file=-")).toBe(0);
     expect(JSON.parse(written.output[0] ?? "")).toMatchObject({ hostname: "runlet" });
   });

@@ -37,6 +37,19 @@ describe("StateDirectory", () => {
     expect(() => new StateDirectory(root, "a").create()).toThrow(/already exists/);
   });
 
+  it("says where nothing can be written", () => {
+    const absent = new StateDirectory(join(root, "absent"), "a");
+    const expected = { code: "ERR_RUNLET_HOST", errno: "ENOENT" };
+    expect(() => absent.create()).toThrow(expect.objectContaining({ ...expected, syscall: "mkdir" }));
+    expect(() => absent.write(recordOf("a"))).toThrow(
+      expect.objectContaining({
+        ...expected,
+        syscall: "open",
+        message: `the state of container a cannot be written to "${root}/absent/a": no such file or directory`,
+      }),
+    );
+  });
+
   it("reads back what it wrote, limits beyond 2^53 to the last digit", () => {
     const directory = new StateDirectory(root, "a");
     directory.create();

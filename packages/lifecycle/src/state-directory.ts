@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { isRunletError, RunletError } from "@runlet/errors";
+import { errnoMessage, isRunletError, quote, RunletError } from "@runlet/errors";
 import { connectUnix, SOCK_SEQPACKET, tryLock } from "@runlet/syscall";
 import { alreadyExists, notFound } from "./container-errors.ts";
 import { parseRecord, stringifyRecord } from "./record-json.ts";
@@ -72,14 +72,14 @@ export class StateDirectory {
   /**
    * Makes the directory, and with it claims the id.
    *
-   * @throws RunletError `ERR_RUNLET_EXISTS`.
+   * @throws RunletError `ERR_RUNLET_EXISTS`; `ERR_RUNLET_HOST` where nothing can be written.
    */
   create(): void {
     try {
       mkdirSync(this.hostPath, { mode: 0o700 });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      throw alreadyExists(this.id);
+      if ((error as NodeJS.ErrnoException).code === "EEXIST") throw alreadyExists(this.id);
+      throw this.#notWritten(error);
     }
   }
 
@@ -157,7 +157,7 @@ export class StateDirectory {
     }
   }
 
-  /** Writes the record beside the one that is there and puts it in its place: a reader sees one or the other. */
+  /** Writes the record beside the one that is there and puts it in its place: a reader sees one or the other. @throws RunletError `ERR_RUNLET_HOST` */
   write(record: StateRecord): void {
     this.#put(recordName, record);
   }
@@ -165,9 +165,24 @@ export class StateDirectory {
   #put(name: string, record: StateRecord): void {
     const temporary = join(this.hostPath, `.${name}`);
     const hostPath = join(this.hostPath, name);
-    writeFileSync(temporary, stringifyRecord(record), { mode: 0o600 });
-    renameSync(temporary, hostPath);
+    try {
+      writeFileSync(temporary, stringifyRecord(record), { mode: 0o600 });
+      renameSync(temporary, hostPath);
+    } catch (error) {
+      throw this.#notWritten(error);
+    }
     this.#last = { file: identityOf(hostPath), record };
+  }
+
+  #notWritten(cause: unknown): RunletError {
+    const { code = "EIO", syscall } = cause as NodeJS.ErrnoException;
+    const what = `the state of container ${this.id} cannot be written to ${quote(this.hostPath)}`;
+    return new RunletError("ERR_RUNLET_HOST", `${what}: ${errnoMessage(code)}`, {
+      errno: code,
+      syscall,
+      hint: code === "ENOSPC" ? "make room there, or name another state root: --root" : undefined,
+      cause,
+    });
   }
 
   /**

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { quote, RunletError } from "@runlet/errors";
+import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import type { Spec } from "@runlet/spec";
 import { atFlags, renameat2, renameFlags } from "@runlet/syscall";
 import { type BundleConfig, composeSpec } from "./bundle-config.ts";
@@ -68,9 +68,23 @@ export async function createBundle(options: CreateBundleOptions): Promise<Bundle
       files: content.files,
       notes: content.notes,
     };
+  } catch (error) {
+    throw aboutBundle(error, bundleHostPath);
   } finally {
     removeTree({ dirFd: atFlags.AT_FDCWD, path: workHostPath });
   }
+}
+
+/** What went wrong while files were written: a full disk, most often. Everything else says what it is about. */
+function aboutBundle(error: unknown, bundleHostPath: string): unknown {
+  const errno = errnoOf(error);
+  if (errno === undefined) return error;
+  const what = `cannot make the bundle ${quote(bundleHostPath)}: ${errnoMessage(errno)}`;
+  return new RunletError("ERR_RUNLET_BUNDLE", what, {
+    syscall: (error as NodeJS.ErrnoException).syscall,
+    errno,
+    cause: error,
+  });
 }
 
 /** Numbers beyond 2^53 are BigInts in a spec; JSON has them as plain digits. */

@@ -1,6 +1,6 @@
-import { statfsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { quote, RunletError } from "@runlet/errors";
+import { rmSync, statfsSync, writeFileSync } from "node:fs";
+import { isAbsolute, join } from "node:path";
+import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import { defaultSpec, rootlessSpec } from "@runlet/spec";
 import type { Invocation } from "../command.ts";
 import type { specOptions } from "../options/bundle.ts";
@@ -17,7 +17,7 @@ export function run(invocation: Invocation<typeof specOptions>): number {
     : defaultSpec(shared);
   const text = JSON.stringify(spec, undefined, "\t");
   if (options.file === "-") print(text);
-  else create(join(options.bundle, options.file), `${text}\n`);
+  else create(isAbsolute(options.file) ? options.file : join(options.bundle, options.file), `${text}\n`);
   return 0;
 }
 
@@ -34,15 +34,17 @@ function create(hostPath: string, text: string): void {
   try {
     writeFileSync(hostPath, text, { flag: "wx", mode: 0o666 });
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const { code = "EIO", syscall = "open" } = error as NodeJS.ErrnoException;
     if (code === "EEXIST") {
       throw new RunletError("ERR_RUNLET_EXISTS", `the file ${quote(hostPath)} exists`, {
         hint: "remove it first, or give --bundle another directory",
         cause: error,
       });
     }
-    throw new RunletError("ERR_RUNLET_BUNDLE", `cannot write ${quote(hostPath)}`, {
-      syscall: "open",
+    // Half a config would be in the way of the next attempt.
+    if (syscall === "write") rmSync(hostPath, { force: true });
+    throw new RunletError("ERR_RUNLET_BUNDLE", `cannot write ${quote(hostPath)}: ${errnoMessage(code)}`, {
+      syscall,
       errno: code,
       cause: error,
     });

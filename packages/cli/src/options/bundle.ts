@@ -9,7 +9,7 @@ export const specOptions = {
     type: "string",
     short: "f",
     value: "FILE",
-    summary: "name of the file in the bundle, - for standard output",
+    summary: "file to write, in the bundle if the path is relative; - for standard output",
     default: "config.json",
     complete: "file",
   },

@@ -1,8 +1,10 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Hook, Hooks } from "@runlet/spec";
 import { describe, expect } from "vitest";
 import type { Bundle } from "../harness/bundle.ts";
+import { Observation } from "../harness/observation.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite();
@@ -43,6 +45,23 @@ function scriptHook(directory: string, name: string, script: string): Hook {
 function noting(directory: string, name: string, script = ""): Hook {
   return scriptHook(directory, name, `echo ${name} >> ${directory}/notes\n${script}`);
 }
+
+test("[/hooks] files that they make have the caller's umask, and the container's from its own on", async () => {
+  const { directory, bundle } = prepare();
+  const hooks: Hooks = Object.fromEntries(
+    kinds.map((kind) => [kind, [scriptHook(directory, kind, `umask > ${directory}/umask-${kind}`)]]),
+  );
+  const made = bundle(hooks);
+  made.config.process.user.umask = 0o031;
+  const [program = "", ...args] = e2e.runtime.argv(["run", "--bundle", made.probing("umask").hostPath, e2e.id()]);
+  const output = execFileSync("sh", ["-c", 'umask 027; exec "$0" "$@"', program, ...args], { encoding: "utf8" });
+  expect(new Observation(output).of("umask")).toBe(0o031);
+  const umasks = kinds.map((kind) => [kind, readFileSync(join(directory, `umask-${kind}`), "utf8").trim()]);
+  expect(Object.fromEntries(umasks)).toEqual({
+    ...Object.fromEntries(kinds.map((kind) => [kind, "0027"])),
+    startContainer: "0031",
+  });
+});
 
 describe("[/hooks] the failure rules", () => {
   for (const kind of ["prestart", "createRuntime", "createContainer"] as const) {

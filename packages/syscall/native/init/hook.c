@@ -23,6 +23,7 @@ struct hook {
 /* It stands at the container's root, like a hook of runc's, and not where the runtime's caller happened to be. */
 __attribute__((noreturn)) static void become_hook(struct init *init, const struct hook *hook, int output) {
   KERNEL(fchdir, init->root_fd);
+  KERNEL(umask, init->umask);
   KERNEL(lseek, init->state_fd, 0, 0);
   KERNEL(dup3, init->state_fd, 0, 0);
   KERNEL(dup3, output, 1, 0);

@@ -22,7 +22,10 @@ result set_user(struct init *init, struct cursor *fields) {
   if (sets_groups) TRY(init, "setgroups", NULL, KERNEL(setgroups, count, groups));
   TRY(init, "setresgid", NULL, KERNEL(setresgid, gid, gid, gid));
   TRY(init, "setresuid", NULL, KERNEL(setresuid, uid, uid, uid));
-  if (umask != UINT32_MAX) KERNEL(umask, umask);
+  if (umask != UINT32_MAX) {
+    KERNEL(umask, umask);
+    init->umask = umask;
+  }
   return hide(init);
 }
 

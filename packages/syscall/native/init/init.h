@@ -19,6 +19,8 @@ struct init {
   const char *device_dir;
   size_t device_dir_length;
   bool has_working_directory;
+  /* What programs of others are given: the caller's, then the container's. Ours is 0 until the container has its own. */
+  uint32_t umask;
   /* Room for argument and environment pointers, mapped before limits on memory hold. */
   const char **pointers;
   size_t pointer_room;

@@ -100,7 +100,7 @@ static result interpret(struct init *init) {
   result status = read_plan(init, plan_fd, &plan, &flags);
   if (status < 0) return status;
   if (flags & PLAN_NOT_DUMPABLE) TRY(init, "prctl", NULL, KERNEL(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0));
-  KERNEL(umask, 0);
+  init->umask = (uint32_t)KERNEL(umask, 0);
   status = open_proc(init);
   if (status < 0) return status;
   for (;;) {

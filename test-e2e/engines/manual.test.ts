@@ -1,10 +1,34 @@
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openContainerdScene } from "./harness/containerd.ts";
 import { daemonConfig, openDockerScene } from "./harness/docker.ts";
+import { copyRunlet } from "./harness/installation.ts";
 import { ManualSection } from "./harness/manual.ts";
+import { Scene } from "./harness/scene.ts";
 
 /** A scene waits for those of other files that use the same engine. */
 const timeout = { timeout: 7_200_000 };
+
+test("the page's commands install runlet, which runs", timeout, async () => {
+  const scene = await Scene.open({ name: "install", lockPath: import.meta.filename, empty: [], controlGroups: [] });
+  try {
+    const repository = join(scene.directory, "repository");
+    copyRunlet(join(repository, "dist"));
+    const [commands = "", ...others] = new ManualSection("Installing").blocks("sh");
+    expect(others).toEqual([]);
+    const { stdout } = await scene.succeed(["sh", "-euc", commands], { cwd: repository });
+    expect(stdout).toMatch(/^runlet version .*\n(.*\n)*bun: /);
+    const found = await scene.succeed(["sh", "-c", "command -v runlet; stat -c %a:%n /usr/local/bin/runlet*"]);
+    expect(found.stdout.trim().split("\n").sort()).toEqual([
+      "/usr/local/bin/runlet",
+      "644:/usr/local/bin/runlet.node",
+      "755:/usr/local/bin/runlet",
+      "755:/usr/local/bin/runlet-init",
+    ]);
+  } finally {
+    await scene.close();
+  }
+});
 
 test("the page's commands for containerd do what they say, one after the other", timeout, async () => {
   const { scene, socketPath, archive } = await openContainerdScene();

@@ -11,17 +11,22 @@ const executable = resolve(repository, process.env.RUNTIME ?? "dist/runlet");
 /** Files that belong together: the executable looks for the others in its own directory. */
 const companions = ["runlet.node", "runlet-init"] as const;
 
+/** Copies the executable and what belongs to it into a directory, which is made. */
+export function copyRunlet(directory: string): void {
+  if (!existsSync(executable)) throw new Error(`${executable} is missing: node scripts/standalone.js makes it`);
+  mkdirSync(directory, { recursive: true });
+  cpSync(executable, join(directory, "runlet"));
+  for (const name of companions) cpSync(join(dirname(executable), name), join(directory, name));
+}
+
 /**
  * Copies runlet, so that a build during the tests does not change it, and installs it in a scene.
  *
  * @param paths - of the executables in the scene. Engines take it for another runtime by another name.
  */
 export async function installRunlet(scene: Scene, paths: readonly string[] = [subject.path]): Promise<void> {
-  if (!existsSync(executable)) throw new Error(`${executable} is missing: node scripts/standalone.js makes it`);
   const copy = join(scene.directory, "installation");
-  mkdirSync(copy);
-  cpSync(executable, join(copy, "runlet"));
-  for (const name of companions) cpSync(join(dirname(executable), name), join(copy, name));
+  copyRunlet(copy);
   for (const path of paths) {
     await scene.showFile(join(copy, "runlet"), path);
     for (const name of companions) await scene.showFile(join(copy, name), join(dirname(path), basename(name)));

@@ -29,6 +29,7 @@ function layout(name: string): string {
     { path: name, content: name.repeat(100_000) },
     { path: "d/.wh.a", content: "" },
     { path: "link", type: "symbolic-link", linkTarget: "shared" },
+    { path: "linked", type: "hard-link", linkTarget: "shared" },
   );
   return buildLayout(temporaryDirectory(), { layers: [base, upper], config: { Cmd: [name] } }).hostPath;
 }
@@ -86,6 +87,7 @@ async function checkUse(hostPath: string, layouts: readonly string[]): Promise<v
     expect(readFileSync(join(upper ?? "", name), "utf8")).toBe(name.repeat(100_000));
     expect(readFileSync(join(base ?? "", "shared"), "utf8")).toBe("shared");
     expect(readdirSync(join(upper ?? "", "d"))).toEqual(["a"]);
+    expect(readFileSync(join(upper ?? "", "linked"), "utf8")).toBe("shared");
   }
 }
 

@@ -195,6 +195,27 @@ describe("push", () => {
     );
   });
 
+  test("of Docker's format keeps it in a registry, and gets the specification's in a layout, which is said", {
+    program: "skopeo",
+  }, async () => {
+    const name = `${open.host}/docker/web:1`;
+    await skopeo("copy", "--dest-tls-verify=false", "--format", "v2s2", from("web"), `docker://${name}`);
+    const store = openStore();
+    const pulled = await store.succeed("pull", name);
+    expect(await store.succeed("push", name, `${open.host}/docker/again:1`)).toBe(
+      pulled.replace("docker/web", "docker/again"),
+    );
+    const directory = join(e2e.directory, "converted");
+    const { status, stdout, stderr } = await store.run("push", [name, `oci:${directory}:web`]);
+    expect([status, stderr]).toEqual([0, expect.stringContaining("was converted and has the digest sha256:")]);
+    const digest = stdout.trim().split("@")[1];
+    expect(JSON.parse(await skopeo("inspect", `oci:${directory}:web`)).Digest).toBe(digest);
+    const archive = join(e2e.directory, "converted.tar");
+    const exported = await store.run("export", ["--output", archive, name]);
+    expect([exported.status, exported.stderr]).toEqual([0, expect.stringContaining(`has the digest ${digest}`)]);
+    expect(JSON.parse(await skopeo("inspect", `oci-archive:${archive}`)).Digest).toBe(digest);
+  });
+
   test("an index with all its platforms, and one platform of it", { program: "skopeo" }, async () => {
     const store = openStore();
     await store.succeed("pull", "--all-platforms", from("both"), "--name", "both");
@@ -210,12 +231,30 @@ describe("push", () => {
     expect(image.configuration.architecture).toBe("arm64");
     const { status, stderr } = await other.run("pull", ["--platform", "linux/s390x", `${open.host}/multi/both:1`]);
     expect([status, stderr]).toEqual([1, expect.stringMatching(/no image for linux\/s390x.*linux\/arm64/)]);
+    const both = await store.run("push", ["--platform", "arm64", "--all-platforms", "both", `${open.host}/multi/x:1`]);
+    expect([both.status, both.stderr]).toEqual([1, expect.stringContaining("exclude each other")]);
     await store.succeed("push", "--platform", "linux/arm64", "both", `${open.host}/multi/arm:1`);
     expect(
       JSON.parse(await skopeo("inspect", "--raw", "--tls-verify=false", `docker://${open.host}/multi/arm:1`)).layers
         .length,
     ).toBe(1);
   });
+});
+
+test("an index with nothing for this machine is pulled and pushed", { program: "skopeo" }, async () => {
+  const builder = new LayoutBuilder(join(e2e.directory, "foreign"));
+  const platform = { os: "linux", architecture: "s390x" };
+  const image = builder.image({ layers: [buildLayer({ path: "far" })], platform });
+  const index = builder.index([{ ...image, platform }]);
+  builder.list(index, "foreign");
+  const store = openStore();
+  await store.succeed("pull", "--all-platforms", `oci:${builder.hostPath}:foreign`, "--name", "foreign");
+  const name = `${open.host}/foreign/image:1`;
+  expect(await store.succeed("push", "--all-platforms", "foreign", name)).toBe(`${name}@${index.digest}`);
+  const raw = await skopeo("inspect", "--raw", "--tls-verify=false", `docker://${name}`);
+  expect(JSON.parse(raw).manifests[0].digest).toBe(image.digest);
+  const { status, stderr } = await store.run("push", ["foreign", name]);
+  expect([status, stderr]).toEqual([1, expect.stringContaining("choose one that it has: linux/s390x")]);
 });
 
 describe("a registry with TLS and users", () => {

@@ -20,7 +20,8 @@ export interface OpenedTarget extends AsyncDisposable {
 interface TargetRequest {
   readonly options: OptionValues<typeof pushOptions>;
   readonly store: ImageStore;
-  readonly image: StoredImage;
+  /** What is known of the image; undefined of one for other platforms. */
+  readonly image: StoredImage | undefined;
 }
 
 /**
@@ -35,7 +36,7 @@ export async function openTarget(text: string, request: TargetRequest): Promise<
   if (location.transport === "docker") return await openRegistry(location, request);
   const { ArchiveTarget, LayoutTarget } = await import("@runlet/image");
   const { transport, hostPath } = location;
-  const reference = location.name ?? request.image.name;
+  const reference = location.name ?? request.image?.name;
   const name = `${transport}:${hostPath}${reference === undefined ? "" : `:${reference}`}`;
   if (transport === "oci") {
     const target = await LayoutTarget.open(hostPath);
@@ -76,9 +77,9 @@ function closing(target: ImageTarget): Pick<OpenedTarget, "target" | typeof Symb
 }
 
 /** Repositories of the registry that may have some of the layers, as the names of images in the store that share them say. */
-async function neighbours(store: ImageStore, registry: string, image: StoredImage): Promise<string[]> {
+async function neighbours(store: ImageStore, registry: string, image: StoredImage | undefined): Promise<string[]> {
   const { parseReference } = await import("@runlet/image");
-  const digests = new Set(image.layers.map(({ descriptor }) => descriptor.digest));
+  const digests = new Set(image?.layers.map(({ descriptor }) => descriptor.digest));
   const repositories = (await resolveAll(store)).flatMap(({ name, layers }) => {
     const reference = name === undefined ? undefined : parseReference(name);
     if (reference?.registry !== registry) return [];

@@ -4,6 +4,7 @@ import type { Invocation } from "../../command.ts";
 import { commands } from "../../commands.ts";
 import { openContainerInstance } from "../../container-instance.ts";
 import { containerOf } from "../../container-source.ts";
+import { readPlatform } from "../../image/platform-option.ts";
 import { openStore } from "../../image/store.ts";
 import type { imageDiffOptions, imageDiffPositionals } from "../../options/image.ts";
 import { UsageError } from "../../usage-error.ts";
@@ -29,14 +30,14 @@ async function listDifferences(
   invocation: Invocation<typeof imageDiffOptions, typeof imageDiffPositionals>,
 ): Promise<readonly Change[]> {
   const { options, positionals } = invocation;
-  const { listChanges, listInstanceChanges, parsePlatform } = await import("@runlet/image");
+  const { listChanges, listInstanceChanges } = await import("@runlet/image");
   const id = containerOf(positionals.from);
   if ((id === undefined) === (positionals.to === undefined)) {
     const problem = id === undefined ? "two images are compared" : "a container is compared with its own image";
     throw new UsageError(problem, { command: commands.find(({ name }) => name === "image diff") });
   }
   if (id !== undefined) return await listInstanceChanges(await openContainerInstance(invocation, id));
-  const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+  const platform = await readPlatform(options);
   const store = await openStore(options);
   using _hold = await store.hold();
   const [before, after] = await Promise.all(

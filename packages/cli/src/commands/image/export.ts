@@ -1,6 +1,7 @@
 import type { Invocation } from "../../command.ts";
 import { findCommand } from "../../commands.ts";
 import { describeConversion } from "../../image/conversion.ts";
+import { readPlatform } from "../../image/platform-option.ts";
 import { openStore } from "../../image/store.ts";
 import type { imageExportOptions, imageExportPositionals } from "../../options/image.ts";
 import { UsageError } from "../../usage-error.ts";
@@ -17,8 +18,8 @@ export async function run({
       output === undefined ? "--output is missing: which file is to be written?" : "which image is to be exported?";
     throw new UsageError(problem, { command: findCommand("image export") });
   }
-  const { ArchiveTarget, copyImage, parsePlatform } = await import("@runlet/image");
-  const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+  const { ArchiveTarget, copyImage } = await import("@runlet/image");
+  const platform = await readPlatform(options);
   const store = await openStore(options);
   const images = await Promise.all(positionals.images.map((reference) => store.resolve(reference, { platform })));
   await using target = await ArchiveTarget.create({ hostPath: output, format });

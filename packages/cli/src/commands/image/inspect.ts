@@ -1,4 +1,5 @@
 import type { Invocation } from "../../command.ts";
+import { readPlatform } from "../../image/platform-option.ts";
 import { openStore } from "../../image/store.ts";
 import type { imageInspectOptions, imageInspectPositionals } from "../../options/image.ts";
 
@@ -9,8 +10,7 @@ export async function run({
   print,
 }: Invocation<typeof imageInspectOptions, typeof imageInspectPositionals>): Promise<number> {
   const store = await openStore(options);
-  const { parsePlatform } = await import("@runlet/image");
-  const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+  const platform = await readPlatform(options);
   const image = await store.resolve(positionals.image, { platform });
   const { name, target, descriptor, manifest, configuration } = image;
   const layers = image.layers.map((layer) => ({ ...layer, isUnpacked: store.isUnpacked(layer.chainId) }));

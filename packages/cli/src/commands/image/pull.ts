@@ -1,6 +1,7 @@
 import { quote, RunletError } from "@runlet/errors";
 import type { Invocation } from "../../command.ts";
 import { nameWithDigest } from "../../image/name-with-digest.ts";
+import { readPlatforms } from "../../image/platform-option.ts";
 import { openSource } from "../../image/source.ts";
 import { openStore } from "../../image/store.ts";
 import { openTransferDisplay } from "../../image/transfer-display.ts";
@@ -12,12 +13,7 @@ export async function run({
   positionals,
   print,
 }: Invocation<typeof pullOptions, typeof pullPositionals>): Promise<number> {
-  const isWhole = options["all-platforms"];
-  if (isWhole && options.platform !== undefined) {
-    throw new RunletError("ERR_RUNLET_USAGE", "--platform and --all-platforms exclude each other");
-  }
-  const { parsePlatform } = await import("@runlet/image");
-  const platform = isWhole ? "all" : options.platform === undefined ? undefined : parsePlatform(options.platform);
+  const platform = await readPlatforms(options);
   await using opened = await openSource(positionals.source, options);
   const { source, reference } = opened;
   const name = options.name ?? opened.name;
@@ -33,7 +29,7 @@ export async function run({
   const onProgress = display.update;
   try {
     const image = await store.pull({ source, reference, name, platform, onProgress });
-    if (!isWhole && !options["no-unpack"]) await store.unpack(image, { onProgress });
+    if (platform !== "all" && !options["no-unpack"]) await store.unpack(image, { onProgress });
     display.finish();
     const { descriptor, target } = image;
     if (options.json)

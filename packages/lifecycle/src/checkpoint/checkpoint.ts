@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import type { Cgroup } from "@runlet/cgroups";
 import { RunletError } from "@runlet/errors";
 import { compile, type Plan } from "@runlet/plan";
+import { openat, openFlags } from "@runlet/syscall";
 import { hostFacts, hostLayout } from "../host.ts";
 import type { ContainerStatus } from "../options.ts";
 import { withNotifyMount } from "../service-manager.ts";
@@ -64,7 +65,7 @@ export async function checkpointContainer(request: CheckpointRequest): Promise<v
     const opts = { ...criuOptions(request), imagesDirFd, workDirFd };
     if (!options.preDump) {
       const links = record.external_descriptors ?? streamLinks(record.init_process_pid);
-      writeFileSync(join(imageHostPath, descriptorsName), JSON.stringify(links), { mode: 0o600 });
+      writeDescriptors(imagesDirFd, links);
     }
     await dump(request, service, { opts, logHostPath: join(workHostPath, dumpLogName) });
   } finally {
@@ -185,6 +186,17 @@ export function sharedOptions(
 function freezerOf(cgroup: Cgroup | null): string | undefined {
   if (cgroup === null) return undefined;
   return hostLayout().kind === "v2" ? cgroup.hostPaths[""] : cgroup.hostPaths.freezer;
+}
+
+/** By descriptor, as all that CRIU writes: where others may write to a directory above, its path could lead elsewhere. */
+function writeDescriptors(dirFd: number, links: readonly string[]): void {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = openFlags;
+  const fd = openat({ dirFd, path: descriptorsName, flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600 });
+  try {
+    writeFileSync(fd, JSON.stringify(links));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** What a process's standard streams are: `pipe:[12345]`, `/dev/null`. */

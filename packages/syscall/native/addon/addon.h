@@ -49,6 +49,14 @@ bool arg_bool(struct args *args, size_t index);
 /* A string as malloc'ed UTF-8, or the bytes of a Buffer, NUL-terminated; NULL for null and undefined. The caller frees
  * it (CLEANUP_FREE). A NUL inside is a TypeError. */
 char *arg_text(struct args *args, size_t index);
+/* A name in a directory, or a path from there: two arguments, the path as arg_text() reads it (CLEANUP_PLACE). */
+struct place {
+  int dir_fd;
+  char *path;
+};
+struct place arg_place(struct args *args, size_t index);
+static inline void cleanup_place(struct place *place) { free(place->path); }
+#define CLEANUP_PLACE __attribute__((cleanup(cleanup_place)))
 /* The bytes of a Buffer or Uint8Array; they stay JavaScript's. NULL and 0 for null and undefined. */
 uint8_t *arg_bytes(struct args *args, size_t index, size_t *length);
 /* An array of numbers, malloc'ed. */

@@ -59,44 +59,57 @@ static napi_value attribute_fremovexattr(napi_env env, napi_callback_info info) 
   return result_value(env, fremovexattr(fd, name));
 }
 
+/* An attribute of what lies at a place: five arguments, dirFd, path, atFlags, name and the bytes of the value. */
+struct attribute {
+  struct place at;
+  uint32_t at_flags;
+  char *name;
+  struct value_args value;
+};
+
+static struct attribute arg_attribute(struct args *args) {
+  struct attribute attribute = {.at = arg_place(args, 0), .at_flags = (uint32_t)arg_int(args, 2)};
+  attribute.name = arg_text(args, 3);
+  size_t length = 0;
+  attribute.value.value = (uintptr_t)arg_bytes(args, 4, &length);
+  attribute.value.size = (uint32_t)length;
+  return attribute;
+}
+
+static void attribute_free(struct attribute *attribute) {
+  cleanup_place(&attribute->at);
+  free(attribute->name);
+}
+#define CLEANUP_ATTRIBUTE __attribute__((cleanup(attribute_free)))
+
+static napi_value call_for(napi_env env, long number, struct attribute *of) {
+  return result_value(env, syscall(number, of->at.dir_fd, of->at.path, of->at_flags, of->name, &of->value, sizeof of->value));
+}
+
 /* setxattrat(dirFd, path, atFlags, name, value, flags): Linux 6.13 */
 static napi_value attribute_setxattrat(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
-  uint32_t at_flags = (uint32_t)arg_int(&args, 2);
-  CLEANUP_FREE char *name = arg_text(&args, 3);
-  size_t length = 0;
-  uint8_t *value = arg_bytes(&args, 4, &length);
-  struct value_args how = {.value = (uintptr_t)value, .size = (uint32_t)length, .flags = (uint32_t)arg_int(&args, 5)};
-  if (args_failed(&args)) return NULL;
-  return result_value(env, syscall(SYS_setxattrat, dir_fd, path, at_flags, name, &how, sizeof how));
+  CLEANUP_ATTRIBUTE struct attribute attribute = arg_attribute(&args);
+  attribute.value.flags = (uint32_t)arg_int(&args, 5);
+  return args_failed(&args) ? NULL : call_for(env, SYS_setxattrat, &attribute);
 }
 
 /* getxattrat(dirFd, path, atFlags, name, into) -> length: Linux 6.13 */
 static napi_value attribute_getxattrat(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
-  uint32_t at_flags = (uint32_t)arg_int(&args, 2);
-  CLEANUP_FREE char *name = arg_text(&args, 3);
-  size_t length = 0;
-  uint8_t *into = arg_bytes(&args, 4, &length);
-  struct value_args how = {.value = (uintptr_t)into, .size = (uint32_t)length};
-  if (args_failed(&args)) return NULL;
-  return result_value(env, syscall(SYS_getxattrat, dir_fd, path, at_flags, name, &how, sizeof how));
+  CLEANUP_ATTRIBUTE struct attribute attribute = arg_attribute(&args);
+  return args_failed(&args) ? NULL : call_for(env, SYS_getxattrat, &attribute);
 }
 
 /* listxattrat(dirFd, path, atFlags, into) -> length: Linux 6.13 */
 static napi_value attribute_listxattrat(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
+  CLEANUP_PLACE struct place at = arg_place(&args, 0);
   uint32_t at_flags = (uint32_t)arg_int(&args, 2);
   size_t length = 0;
   uint8_t *into = arg_bytes(&args, 3, &length);
   if (args_failed(&args)) return NULL;
-  return result_value(env, syscall(SYS_listxattrat, dir_fd, path, at_flags, into, length));
+  return result_value(env, syscall(SYS_listxattrat, at.dir_fd, at.path, at_flags, into, length));
 }
 
 const struct export_entry attribute_exports[] = {

@@ -20,124 +20,109 @@
 /* openat2(dirFd, path, flags, mode, resolve) -> fd */
 static napi_value file_openat2(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
+  CLEANUP_PLACE struct place at = arg_place(&args, 0);
   struct open_how how = {
       .flags = (uint64_t)(uint32_t)arg_int(&args, 2),
       .mode = (uint64_t)(uint32_t)arg_int(&args, 3),
       .resolve = (uint64_t)(uint32_t)arg_int(&args, 4),
   };
   if (args_failed(&args)) return NULL;
-  return result_value(env, RETRY(syscall(SYS_openat2, dir_fd, path, &how, sizeof how)));
+  return result_value(env, RETRY(syscall(SYS_openat2, at.dir_fd, at.path, &how, sizeof how)));
 }
 
 /* openat(dirFd, path, flags, mode) -> fd */
 static napi_value file_openat(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
+  CLEANUP_PLACE struct place at = arg_place(&args, 0);
   int flags = arg_int(&args, 2);
   mode_t mode = (mode_t)arg_int(&args, 3);
   if (args_failed(&args)) return NULL;
-  return result_value(env, RETRY(openat(dir_fd, path, flags, mode)));
+  return result_value(env, RETRY(openat(at.dir_fd, at.path, flags, mode)));
 }
 
 /* mkdirat(dirFd, path, mode) */
 static napi_value file_mkdirat(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
+  CLEANUP_PLACE struct place at = arg_place(&args, 0);
   mode_t mode = (mode_t)arg_int(&args, 2);
   if (args_failed(&args)) return NULL;
-  return result_value(env, mkdirat(dir_fd, path, mode));
+  return result_value(env, mkdirat(at.dir_fd, at.path, mode));
 }
 
 /* mknodat(dirFd, path, mode, major, minor) */
 static napi_value file_mknodat(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
+  CLEANUP_PLACE struct place at = arg_place(&args, 0);
   mode_t mode = (mode_t)arg_int(&args, 2);
   uint32_t major_number = (uint32_t)arg_int64(&args, 3), minor_number = (uint32_t)arg_int64(&args, 4);
   if (args_failed(&args)) return NULL;
   /* Raw, as fstatat below: glibc's wrappers of the two carry the version GLIBC_2.33. */
-  return result_value(env, syscall(SYS_mknodat, dir_fd, path, mode, (uint32_t)makedev(major_number, minor_number)));
+  return result_value(env, syscall(SYS_mknodat, at.dir_fd, at.path, mode, (uint32_t)makedev(major_number, minor_number)));
 }
 
 /* symlinkat(target, dirFd, path) */
 static napi_value file_symlinkat(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   CLEANUP_FREE char *target = arg_text(&args, 0);
-  int dir_fd = arg_int(&args, 1);
-  CLEANUP_FREE char *path = arg_text(&args, 2);
+  CLEANUP_PLACE struct place at = arg_place(&args, 1);
   if (args_failed(&args)) return NULL;
-  return result_value(env, symlinkat(target, dir_fd, path));
+  return result_value(env, symlinkat(target, at.dir_fd, at.path));
 }
 
 /* linkat(oldDirFd, oldPath, newDirFd, newPath, flags) */
 static napi_value file_linkat(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int old_dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *old_path = arg_text(&args, 1);
-  int new_dir_fd = arg_int(&args, 2);
-  CLEANUP_FREE char *new_path = arg_text(&args, 3);
+  CLEANUP_PLACE struct place from = arg_place(&args, 0), to = arg_place(&args, 2);
   int flags = arg_int(&args, 4);
   if (args_failed(&args)) return NULL;
-  return result_value(env, linkat(old_dir_fd, old_path, new_dir_fd, new_path, flags));
+  return result_value(env, linkat(from.dir_fd, from.path, to.dir_fd, to.path, flags));
 }
 
 /* unlinkat(dirFd, path, flags) */
 static napi_value file_unlinkat(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
+  CLEANUP_PLACE struct place at = arg_place(&args, 0);
   int flags = arg_int(&args, 2);
   if (args_failed(&args)) return NULL;
-  return result_value(env, unlinkat(dir_fd, path, flags));
+  return result_value(env, unlinkat(at.dir_fd, at.path, flags));
 }
 
 /* renameat2(oldDirFd, oldPath, newDirFd, newPath, flags) */
 static napi_value file_renameat2(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int old_dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *old_path = arg_text(&args, 1);
-  int new_dir_fd = arg_int(&args, 2);
-  CLEANUP_FREE char *new_path = arg_text(&args, 3);
+  CLEANUP_PLACE struct place from = arg_place(&args, 0), to = arg_place(&args, 2);
   uint32_t flags = (uint32_t)arg_int(&args, 4);
   if (args_failed(&args)) return NULL;
-  return result_value(env, syscall(SYS_renameat2, old_dir_fd, old_path, new_dir_fd, new_path, flags));
+  return result_value(env, syscall(SYS_renameat2, from.dir_fd, from.path, to.dir_fd, to.path, flags));
 }
 
 /* readlinkat(dirFd, path, into) -> length */
 static napi_value file_readlinkat(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
+  CLEANUP_PLACE struct place at = arg_place(&args, 0);
   size_t length = 0;
   uint8_t *into = arg_bytes(&args, 2, &length);
   if (args_failed(&args)) return NULL;
-  return result_value(env, readlinkat(dir_fd, path, (char *)into, length));
+  return result_value(env, readlinkat(at.dir_fd, at.path, (char *)into, length));
 }
 
 /* fchmodat2(dirFd, path, mode, flags) */
 static napi_value file_fchmodat2(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
+  CLEANUP_PLACE struct place at = arg_place(&args, 0);
   mode_t mode = (mode_t)arg_int(&args, 2);
   int flags = arg_int(&args, 3);
   if (args_failed(&args)) return NULL;
-  return result_value(env, syscall(SYS_fchmodat2, dir_fd, path, mode, flags));
+  return result_value(env, syscall(SYS_fchmodat2, at.dir_fd, at.path, mode, flags));
 }
 
 /* fchmodat(dirFd, path, mode): follows a link in the last component */
 static napi_value file_fchmodat(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
+  CLEANUP_PLACE struct place at = arg_place(&args, 0);
   mode_t mode = (mode_t)arg_int(&args, 2);
   if (args_failed(&args)) return NULL;
-  return result_value(env, fchmodat(dir_fd, path, mode, 0));
+  return result_value(env, fchmodat(at.dir_fd, at.path, mode, 0));
 }
 
 /* fchmod(fd, mode) */
@@ -152,20 +137,18 @@ static napi_value file_fchmod(napi_env env, napi_callback_info info) {
 /* fchownat(dirFd, path, uid, gid, flags); -1 leaves an id as it is */
 static napi_value file_fchownat(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
+  CLEANUP_PLACE struct place at = arg_place(&args, 0);
   uid_t uid = (uid_t)arg_int64(&args, 2);
   gid_t gid = (gid_t)arg_int64(&args, 3);
   int flags = arg_int(&args, 4);
   if (args_failed(&args)) return NULL;
-  return result_value(env, fchownat(dir_fd, path, uid, gid, flags));
+  return result_value(env, fchownat(at.dir_fd, at.path, uid, gid, flags));
 }
 
 /* utimensat(dirFd, path | null, accessSeconds, accessNanoseconds, modifySeconds, modifyNanoseconds, flags) */
 static napi_value file_utimensat(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
+  CLEANUP_PLACE struct place at = arg_place(&args, 0);
   struct timespec times[2] = {
       {.tv_sec = arg_int64(&args, 2), .tv_nsec = arg_int(&args, 3)},
       {.tv_sec = arg_int64(&args, 4), .tv_nsec = arg_int(&args, 5)},
@@ -173,21 +156,20 @@ static napi_value file_utimensat(napi_env env, napi_callback_info info) {
   int flags = arg_int(&args, 6);
   if (args_failed(&args)) return NULL;
   /* The raw call: glibc refuses a null path with EINVAL and has futimens for it. */
-  return result_value(env, syscall(SYS_utimensat, dir_fd, path, times, flags));
+  return result_value(env, syscall(SYS_utimensat, at.dir_fd, at.path, times, flags));
 }
 
 /* fstatat(dirFd, path, flags, into): fills 16 numbers of 64 bits, in the order that src/file.ts names */
 static napi_value file_fstatat(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
-  int dir_fd = arg_int(&args, 0);
-  CLEANUP_FREE char *path = arg_text(&args, 1);
+  CLEANUP_PLACE struct place at = arg_place(&args, 0);
   int flags = arg_int(&args, 2);
   size_t length = 0;
   uint8_t *into = arg_bytes(&args, 3, &length);
   if (length != 16 * sizeof(int64_t)) args.failed = true;
   if (args_failed(&args)) return NULL;
   struct stat stat;
-  if (syscall(SYS_newfstatat, dir_fd, path, &stat, flags) < 0) return result_value(env, -1);
+  if (syscall(SYS_newfstatat, at.dir_fd, at.path, &stat, flags) < 0) return result_value(env, -1);
   int64_t numbers[16] = {
       stat.st_mode,          stat.st_uid,          stat.st_gid,          stat.st_nlink,
       stat.st_size,          stat.st_blocks,       (int64_t)stat.st_ino, (int64_t)stat.st_dev,

@@ -70,6 +70,12 @@ wrong:
   return NULL;
 }
 
+struct place arg_place(struct args *args, size_t index) {
+  struct place place = {.dir_fd = arg_int(args, index)};
+  place.path = arg_text(args, index + 1);
+  return place;
+}
+
 uint8_t *arg_bytes(struct args *args, size_t index, size_t *length) {
   *length = 0;
   napi_valuetype type = type_of(args, index);

@@ -20,7 +20,7 @@ export async function registryAccess(
     allowsPlainHttp: isUnverified,
     acceptsAnyCertificate: isUnverified,
     certificateAuthorities: await Promise.all(options["ca-file"].map(readCertificates)),
-    stallTimeoutMs: options.timeout,
+    stallTimeoutMs: options.timeout || Number.POSITIVE_INFINITY,
   };
 }
 

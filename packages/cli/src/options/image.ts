@@ -50,7 +50,7 @@ export const registryOptions = {
     type: "duration",
     value: "TIME",
     default: "60s",
-    summary: "how long a registry may keep silent",
+    summary: "how long a registry may keep silent; 0 for ever",
   },
 } as const satisfies OptionTable;
 

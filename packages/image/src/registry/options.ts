@@ -25,13 +25,15 @@ export interface RegistryOptions {
   readonly certificateAuthorities?: readonly string[] | undefined;
   /** Default: the proxies that the environment names; see {@link environmentProxies}. */
   readonly findProxy?: ProxyFinder | undefined;
-  /** How long a registry may keep silent. Default 60 s. */
+  /** How long a registry may keep silent; `Infinity` for as long as it likes. Default 60 s. */
   readonly stallTimeoutMs?: number | undefined;
   /** Default: five tries, pauses of half a second, doubled each time, a minute at most. */
   readonly retry?: Partial<RetryPolicy> | undefined;
 }
 
 const defaultStallTimeoutMs = 60_000;
+/** 24 days: the longest that a timer of Node's waits. A longer time would be none. */
+const maximumTimerMs = 2 ** 31 - 1;
 const defaultRetry: RetryPolicy = { attempts: 5, baseDelayMs: 500, maximumDelayMs: 60_000 };
 
 /** {@link RegistryOptions}, checked and complete, and the connections that all share. */
@@ -70,7 +72,7 @@ export function readOptions(options: RegistryOptions): RegistrySettings {
     allowsPlainHttp: options.allowsPlainHttp ?? false,
     retry: { ...defaultRetry, ...options.retry },
     client: new HttpClient({
-      stallTimeoutMs: options.stallTimeoutMs ?? defaultStallTimeoutMs,
+      stallTimeoutMs: Math.min(options.stallTimeoutMs ?? defaultStallTimeoutMs, maximumTimerMs),
       certificateAuthorities: options.certificateAuthorities ?? [],
       acceptsAnyCertificate: options.acceptsAnyCertificate ?? false,
       findProxy: options.findProxy ?? environmentProxies(process.env),

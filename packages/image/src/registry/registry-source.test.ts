@@ -423,6 +423,17 @@ describe("a registry that keeps silent", () => {
     expect(registry.requests.length).toBe(hurried.attempts);
   });
 
+  test.each([Number.POSITIVE_INFINITY, 3_600_000_000])("is waited for as long as that takes: %d ms", async (forMs) => {
+    registry.addManifest("a/b latest", manifest);
+    registry.intercept = ({ path }) => {
+      if (path !== "/v2/") vi.advanceTimersByTime(24 * 3_600_000);
+      return false;
+    };
+    await using source = open({ stallTimeoutMs: forMs });
+    await source.manifest();
+    expect(registry.requests.length).toBe(1);
+  });
+
   test("in the middle of a blob, which then goes on", async () => {
     const bytes = noise(1000);
     const descriptor = registry.addBlob(bytes);

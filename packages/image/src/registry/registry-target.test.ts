@@ -235,6 +235,10 @@ describe("a blob in chunks", () => {
     expect(registry.blobs.get(digestOf(bytes))?.equals(bytes)).toBe(true);
   });
 
+  test.each([0, -1, 0.5, Number.NaN])("of %d bytes there are none", (uploadChunkBytes) => {
+    expect(() => open({ uploadChunkBytes })).toThrow(expect.objectContaining({ code: "ERR_RUNLET_USAGE" }));
+  });
+
   test("that are at least as long as the registry wants them", async () => {
     registry.intercept = ({ method }, response) => {
       if (method === "POST") response.setHeader("OCI-Chunk-Min-Length", "60000");

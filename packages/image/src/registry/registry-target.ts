@@ -20,7 +20,8 @@ export interface RegistryTargetOptions extends Omit<RegistryOptions, "mirrors"> 
   /** Repositories of the same registry that may have blobs already: those are taken over instead of being sent. */
   readonly mountFrom?: readonly string[] | undefined;
   /**
-   * Sends blobs in chunks of that size in bytes, so that a broken upload goes on where it was. Default: each blob in one request, which all registries understand.
+   * Sends blobs in chunks of that size in bytes, at least 1, so that a broken upload goes on where it was. Default: each blob
+   * in one request, which all registries understand.
    */
   readonly uploadChunkBytes?: number | undefined;
 }
@@ -28,9 +29,12 @@ export interface RegistryTargetOptions extends Omit<RegistryOptions, "mirrors"> 
 /**
  * Opens a repository of a registry to write images. Nothing is asked before the first call.
  *
- * @throws RunletError `ERR_RUNLET_USAGE` for a host or a repository that is none.
+ * @throws RunletError `ERR_RUNLET_USAGE` for a host or a repository that is none, and for chunks of nothing.
  */
 export function openRegistryTarget(options: RegistryTargetOptions): ImageTarget {
+  const { uploadChunkBytes = 1 } = options;
+  if (!Number.isSafeInteger(uploadChunkBytes) || uploadChunkBytes < 1)
+    throw new RunletError("ERR_RUNLET_USAGE", `a blob cannot be sent in chunks of ${uploadChunkBytes} bytes`);
   for (const repository of options.mountFrom ?? []) checkRepository(repository);
   return new RegistryTarget(options);
 }

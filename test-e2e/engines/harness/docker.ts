@@ -15,6 +15,8 @@ const docker = "/usr/bin/docker";
 /** Where BuildKit finds a `runc`, which it takes from the PATH whatever the default runtime is. */
 const runcOnPath = "/usr/local/sbin/runc";
 
+const containerdSocket = "/run/containerd/containerd.sock";
+
 const cgroupParent = usesSystemd ? "runlet-e2e.slice" : "/runlet-e2e-docker";
 
 /** The daemon's configuration: as docs/engines.md has it; `peer` is the machine's runc, whose own name stands for what is first on the PATH. */
@@ -39,13 +41,21 @@ export async function openDockerScene(): Promise<DockerScene> {
   const scene = await Scene.open({
     name: "docker",
     lockPath: import.meta.filename,
-    empty: ["/var/lib/docker", "/etc/docker"],
+    empty: ["/var/lib/docker", "/etc/docker", "/var/lib/containerd", "/etc/containerd"],
     controlGroups: ["runlet-e2e-docker", "runlet-e2e.slice"],
   });
   try {
     await installRunlet(scene);
     await scene.writeFile("/etc/docker/daemon.json", JSON.stringify(daemonConfig("runlet")));
-    const daemon = new Daemon({ scene, argv: ["dockerd"], probe: [docker, "info"] });
+    // As Debian's units have it, and not dockerd's own: that must be there within seconds, or dockerd gives up.
+    const containerd = new Daemon({
+      scene,
+      argv: ["containerd"],
+      probe: ["ctr", "--address", containerdSocket, "version"],
+    });
+    await containerd.start();
+    const argv = ["dockerd", "--containerd", containerdSocket];
+    const daemon = new Daemon({ scene, argv, probe: [docker, "info"] });
     await daemon.start();
     await scene.succeed([docker, "load", "--input", makeDockerArchive(scene.directory)]);
     return { scene, daemon };

@@ -19,7 +19,7 @@ export {
   type RequestedBundle,
 } from "./instance/image-bundles.ts";
 export { archiveInstance, type Instance, listInstanceChanges, openInstance } from "./instance/instance.ts";
-export { removeInstance, removeOrphanedInstances } from "./instance/instance-directory.ts";
+export { collectStore, removeInstance, removeOrphanedInstances } from "./instance/instance-directory.ts";
 export { type ContainerFiles, type DirectoryOwner, MergedTree } from "./layers/merged-tree.ts";
 export { LayoutSource } from "./layout/layout-source.ts";
 export { LayoutTarget } from "./layout/layout-target.ts";

@@ -4,7 +4,7 @@ import { tryLock } from "@runlet/syscall";
 import { expect, test } from "vitest";
 import { temporaryDirectory } from "../../test/temporary.ts";
 import { ImageStore } from "../store/image-store.ts";
-import { leaseOf, makeInstance, removeInstance, removeOrphanedInstances } from "./instance-directory.ts";
+import { collectStore, leaseOf, makeInstance, removeInstance, removeOrphanedInstances } from "./instance-directory.ts";
 
 async function makeStore(): Promise<{ store: ImageStore; instances: string }> {
   const store = await ImageStore.open({ hostPath: join(temporaryDirectory(), "store") });
@@ -34,6 +34,27 @@ test("an instance that is being made is no leftover, and one that nobody works o
   made.unlock();
   expect(await removeOrphanedInstances(store)).toEqual(["made"]);
   expect((await store.leases()).map(({ id }) => id)).toEqual(["other"]);
+});
+
+test("collecting a store takes what is left of containers, and a dry run says so and takes nothing", async () => {
+  const { store, instances } = await makeStore();
+  const { digest } = await store.addBlob({ mediaType: "x/y", content: [Buffer.from("kept by the instance alone")] });
+  await store.lease({ id: leaseOf("left"), layers: [], blobs: [digest] });
+  mkdirSync(join(instances, "left/upper"), { recursive: true });
+  writeFileSync(join(instances, "left/upper/file"), "x".repeat(100_000));
+  const kept = await store.addBlob({ mediaType: "x/y", content: [Buffer.from("kept by one that is being made")] });
+  const made = await makeInstance(store, "made");
+  await store.lease({ id: leaseOf("made"), layers: [], blobs: [kept.digest] });
+  const expected = { blobs: [digest], layers: [], leftovers: 1 };
+  const told = await collectStore(store, { isDryRun: true });
+  expect(told).toMatchObject(expected);
+  expect(told.freedBytes).toBeGreaterThan(100_000);
+  expect(readdirSync(instances)).toEqual(["left", "made"]);
+  expect(await store.leases()).toHaveLength(2);
+  expect(await collectStore(store)).toEqual(told);
+  expect(readdirSync(instances)).toEqual(["made"]);
+  expect(await collectStore(store)).toMatchObject({ blobs: [], leftovers: 0, freedBytes: 0 });
+  made.unlock();
 });
 
 test("whoever makes an instance while its empty directory is taken away gets another one", async () => {

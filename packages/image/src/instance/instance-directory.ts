@@ -3,9 +3,11 @@ import { basename, dirname, join, resolve } from "node:path";
 import { quote, RunletError } from "@runlet/errors";
 import { removeTree } from "@runlet/rootfs";
 import { atFlags, tryLock } from "@runlet/syscall";
+import { diskBytesOf } from "../layers/disk-usage.ts";
 import { lockPath } from "../store/file-lock.ts";
-import type { ImageStore } from "../store/image-store.ts";
+import type { CollectOptions, ImageStore } from "../store/image-store.ts";
 import { hasCode, storeError } from "../store/store-error.ts";
+import type { CollectionResult } from "../store/stored-image.ts";
 import { currentBootId, readRecord } from "./instance-record.ts";
 
 const directoryName = "instances";
@@ -125,17 +127,50 @@ async function removeLocked(store: ImageStore, bundleHostPath: string): Promise<
  * @throws RunletError `ERR_RUNLET_STORE`
  */
 export async function removeOrphanedInstances(store: ImageStore): Promise<string[]> {
-  const removed: string[] = [];
+  return (await sweepInstances(store, false)).names;
+}
+
+/**
+ * Removes all that nothing needs: instances as {@link removeOrphanedInstances}, which count as leftovers, then what they and
+ * nothing else kept.
+ *
+ * @throws RunletError `ERR_RUNLET_LOCKED` if others use the store all the time; `ERR_RUNLET_STORE`
+ */
+export async function collectStore(store: ImageStore, options: CollectOptions = {}): Promise<CollectionResult> {
+  const orphans = await sweepInstances(store, options.isDryRun ?? false);
+  const result = await store.gc({ ...options, goneLeases: orphans.leases });
+  return {
+    ...result,
+    leftovers: result.leftovers + orphans.names.length,
+    freedBytes: result.freedBytes + orphans.freedBytes,
+  };
+}
+
+interface Orphans {
+  readonly names: string[];
+  /** Ids of the leases that go, with an instance or after it. */
+  readonly leases: readonly string[];
+  readonly freedBytes: number;
+}
+
+async function sweepInstances(store: ImageStore, isDryRun: boolean): Promise<Orphans> {
+  const names: string[] = [];
+  let freedBytes = 0;
   for (const name of instanceNames(store)) {
-    const bundleHostPath = join(store.hostPath, directoryName, name);
-    if (await removeIfOrphaned(store, bundleHostPath)) removed.push(name);
+    const bytes = await sweepInstance(store, join(store.hostPath, directoryName, name), isDryRun);
+    if (bytes === undefined) continue;
+    names.push(name);
+    freedBytes += bytes;
   }
   // Whoever makes an instance makes the directory before the lease, and who removes one, removes it after.
   const leases = await store.leases();
   const existing = new Set(instanceNames(store));
-  for (const { id } of leases)
-    if (id.startsWith(leasePrefix) && !existing.has(id.slice(leasePrefix.length))) await store.release(id);
-  return removed;
+  for (const name of isDryRun ? names : []) existing.delete(name);
+  const gone = leases.flatMap(({ id }) =>
+    id.startsWith(leasePrefix) && !existing.has(id.slice(leasePrefix.length)) ? [id] : [],
+  );
+  if (!isDryRun) for (const id of gone) await store.release(id);
+  return { names, leases: gone, freedBytes };
 }
 
 function instanceNames(store: ImageStore): string[] {
@@ -147,18 +182,23 @@ function instanceNames(store: ImageStore): string[] {
   }
 }
 
-/** @returns false for an instance that is in use, or that somebody is working on. */
-async function removeIfOrphaned(store: ImageStore, bundleHostPath: string): Promise<boolean> {
+/** @returns bytes on disk of what goes; undefined for an instance that is in use, or that somebody is working on. */
+async function sweepInstance(
+  store: ImageStore,
+  bundleHostPath: string,
+  isDryRun: boolean,
+): Promise<number | undefined> {
   let fd: number;
   try {
     fd = openInstanceDirectory(bundleHostPath);
   } catch {
-    return false;
+    return undefined;
   }
   try {
-    if (!tryLock(fd) || !isOrphaned(bundleHostPath)) return false;
-    await removeLocked(store, bundleHostPath);
-    return true;
+    if (!tryLock(fd) || !isOrphaned(bundleHostPath)) return undefined;
+    const bytes = diskBytesOf(bundleHostPath);
+    if (!isDryRun) await removeLocked(store, bundleHostPath);
+    return bytes;
   } finally {
     closeSync(fd);
   }

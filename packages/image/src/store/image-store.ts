@@ -46,6 +46,8 @@ export interface CollectOptions {
   readonly isDryRun?: boolean | undefined;
   /** How long others that use the store are waited for. Default 10 seconds. */
   readonly timeoutMs?: number | undefined;
+  /** Leases that keep nothing any more. */
+  readonly goneLeases?: readonly string[] | undefined;
 }
 
 const defaultTimeoutMs = 10_000;
@@ -314,7 +316,10 @@ export class ImageStore implements ImageSource, ImageTarget {
    */
   async gc(options: CollectOptions = {}): Promise<CollectionResult> {
     using _lock = await this.#lock("exclusive", options.timeoutMs ?? defaultTimeoutMs);
-    return await collectGarbage(this.#content(), options.isDryRun ?? false);
+    const { isDryRun = false, goneLeases = [] } = options;
+    const content = this.#content();
+    const leases = content.leases.filter(({ id }) => !goneLeases.includes(id));
+    return await collectGarbage({ ...content, leases }, isDryRun);
   }
 
   /** What the store holds, and what keeps it. @throws RunletError `ERR_RUNLET_STORE` */

@@ -79,7 +79,7 @@ export interface CollectionResult {
   readonly blobs: readonly Digest[];
   /** Chain ids of unpacked layers. */
   readonly layers: readonly Digest[];
-  /** Downloads and unpackings that were broken off. */
+  /** Downloads and unpackings that were broken off, and what was left of containers. */
   readonly leftovers: number;
   /** Bytes of the file system that became free, as `du` counts. */
   readonly freedBytes: number;

@@ -6,12 +6,9 @@ import type { imageCollectOptions } from "../../options/image.ts";
 export async function run({ options, print }: Invocation<typeof imageCollectOptions>): Promise<number> {
   const isDryRun = options["dry-run"];
   const store = await openStore(options);
-  if (!isDryRun) {
-    // What interrupted commands left of containers keeps layers that nobody needs.
-    const { removeOrphanedInstances } = await import("@runlet/image");
-    await removeOrphanedInstances(store);
-  }
-  const result = await store.gc({ isDryRun });
+  // What interrupted commands left of containers keeps layers that nobody needs.
+  const { collectStore } = await import("@runlet/image");
+  const result = await collectStore(store, { isDryRun });
   if (options.json) {
     print(JSON.stringify(result));
     return 0;

@@ -235,6 +235,18 @@ describe("the life of an ordinary user's container", () => {
     expect(result.status).not.toBe(0);
     expect((await user.invoke(["state", id])).stdout).toContain('"running"');
   });
+
+  test("may not look at a container of root's, and is told whose it is", {
+    root: true,
+    runtime: ["runlet"],
+  }, async () => {
+    const id = e2e.id();
+    await e2e.runtime.succeed(["create", "--bundle", e2e.bundle().probing("wait").hostPath, id]);
+    const result = await user.invoke(["--root", e2e.runtime.root, "state", id], { namesRoot: false });
+    expect(result).toMatchObject({ status: 1, stdout: "" });
+    expect(result.stderr).toContain(`the state of container ${id} cannot be read: permission denied: open(2): EACCES`);
+    expect(result.stderr).toContain("another user's");
+  });
 });
 
 describe("what does not hold for an ordinary user", () => {

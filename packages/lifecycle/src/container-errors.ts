@@ -45,6 +45,16 @@ export function cannotDelete(id: string, status: ContainerStatus): RunletError {
   });
 }
 
+/** The error for a container whose state somebody else may read. */
+export function notYours(id: string, cause: unknown): RunletError {
+  return new RunletError("ERR_RUNLET_NOT_ROOT", `the state of container ${id} cannot be read: permission denied`, {
+    errno: "EACCES",
+    syscall: "open",
+    hint: "it is another user's: run as that user, or as root",
+    cause,
+  });
+}
+
 /** The error for an id that is in use. */
 export function alreadyExists(id: string): RunletError {
   return new RunletError("ERR_RUNLET_EXISTS", `container with given ID already exists: ${id}`, {

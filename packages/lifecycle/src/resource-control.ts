@@ -13,7 +13,7 @@ import type { StateRecord } from "./state-record.ts";
 export function requireCgroup(record: StateRecord, cgroup: Cgroup | null): Cgroup {
   if (cgroup === null) {
     throw new RunletError("ERR_RUNLET_CGROUP", `container ${record.id} has no control group of its own`, {
-      hint: "it was created with control groups disabled, or on a host that has none",
+      hint: "it was created with control groups disabled, on a host that has none, or by a user to whom none is delegated",
     });
   }
   if (!cgroup.exists()) {

@@ -15,7 +15,7 @@ import {
 import { join } from "node:path";
 import { errnoMessage, isRunletError, quote, RunletError } from "@runlet/errors";
 import { connectUnix, SOCK_SEQPACKET, tryLock } from "@runlet/syscall";
-import { alreadyExists, notFound } from "./container-errors.ts";
+import { alreadyExists, notFound, notYours } from "./container-errors.ts";
 import { parseRecord, stringifyRecord } from "./record-json.ts";
 import type { StateRecord } from "./state-record.ts";
 
@@ -266,6 +266,7 @@ export class StateDirectory {
 
   #notFound(cause: unknown): unknown {
     const { code } = cause as NodeJS.ErrnoException;
+    if (code === "EACCES") return notYours(this.id, cause);
     if (code !== "ENOENT" && code !== "ENOTDIR" && code !== "ELOOP") return cause;
     return notFound(this.id, cause);
   }

@@ -230,6 +230,11 @@ describe("CVE-2025-31133: /dev/null of the rootfs is not what masks", () => {
         config.linux.maskedPaths = ["/masked"];
       });
       const result = await e2e.run(bundle.probing("read=/masked"));
+      // crun makes a device of its own in its place.
+      if (e2e.runtime.name === "runlet") {
+        expect(result.status).toBe(1);
+        expect(result.stderr).toContain("/dev/null");
+      }
       expect(result.stdout).not.toContain("hidden");
       expect(result.stdout).not.toContain("the rootfs' own");
       expect(result.stdout).not.toContain(bundle.config.hostname);

@@ -13,9 +13,9 @@ import { join } from "node:path";
 import { type Container, Runtime } from "@runlet/lifecycle";
 import { describe, expect } from "vitest";
 import type { Config } from "../harness/bundle.ts";
-import type { Result } from "../harness/command.ts";
 import { ControlGroup, isV2 } from "../harness/control-group.ts";
 import { DescriptorReceiver } from "../harness/descriptor-receiver.ts";
+import { ExecProbe } from "../harness/exec.ts";
 import { Observation } from "../harness/observation.ts";
 import { OrdinaryUser } from "../harness/ordinary-user.ts";
 import { sleep, waitUntil } from "../harness/patience.ts";
@@ -25,22 +25,10 @@ const e2e = openSuite({ root: true, runtime: ["runlet", "runc"] });
 const { test } = e2e;
 const runletOnly = { runtime: ["runlet"] } as const;
 
-async function running(edit: (config: Config) => void = () => {}): Promise<string> {
-  const id = e2e.id();
-  const bundle = e2e.bundle(edit).probing("wait");
-  await e2e.runtime.succeed(["run", "--detach", "--bundle", bundle.hostPath, id]);
-  return id;
-}
-
-function exec(id: string, options: readonly string[], ...verbs: readonly string[]): Promise<Result> {
-  return e2e.runtime.invoke(["exec", ...options, id, "/probe", ...verbs]);
-}
-
-async function seen(id: string, options: readonly string[], ...verbs: readonly string[]): Promise<Observation> {
-  const { status, stdout, stderr } = await exec(id, options, ...verbs);
-  expect(status, stderr).toBe(0);
-  return new Observation(stdout);
-}
+const probe = new ExecProbe(e2e);
+const running: ExecProbe["start"] = (...given) => probe.start(...given);
+const exec: ExecProbe["exec"] = (...given) => probe.exec(...given);
+const seen: ExecProbe["see"] = (...given) => probe.see(...given);
 
 /** Waits until something is so. */
 async function until(isSo: () => boolean): Promise<void> {

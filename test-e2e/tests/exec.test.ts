@@ -4,8 +4,7 @@ import type { Readable } from "node:stream";
 import { isRunletError } from "@runlet/errors";
 import { type Container, Runtime } from "@runlet/lifecycle";
 import { describe, expect } from "vitest";
-import type { Config } from "../harness/bundle.ts";
-import type { Result } from "../harness/command.ts";
+import { ExecProbe } from "../harness/exec.ts";
 import { type CapabilitySets, Observation } from "../harness/observation.ts";
 import { openSuite } from "../harness/suite.ts";
 
@@ -13,23 +12,10 @@ const e2e = openSuite({ root: true, runtime: ["runlet", "runc"] });
 const { test } = e2e;
 const runletOnly = { runtime: ["runlet"] } as const;
 
-/** Starts a container that waits, or does what the verbs say. */
-async function running(edit: (config: Config) => void = () => {}, ...verbs: readonly string[]): Promise<string> {
-  const id = e2e.id();
-  const bundle = e2e.bundle(edit).probing(...(verbs.length === 0 ? ["wait"] : verbs));
-  await e2e.runtime.succeed(["run", "--detach", "--bundle", bundle.hostPath, id]);
-  return id;
-}
-
-function exec(id: string, options: readonly string[], ...verbs: readonly string[]): Promise<Result> {
-  return e2e.runtime.invoke(["exec", ...options, id, "/probe", ...verbs]);
-}
-
-async function seen(id: string, options: readonly string[], ...verbs: readonly string[]): Promise<Observation> {
-  const { status, stdout, stderr } = await exec(id, options, ...verbs);
-  expect(status, stderr).toBe(0);
-  return new Observation(stdout);
-}
+const probe = new ExecProbe(e2e);
+const running: ExecProbe["start"] = (...given) => probe.start(...given);
+const exec: ExecProbe["exec"] = (...given) => probe.exec(...given);
+const seen: ExecProbe["see"] = (...given) => probe.see(...given);
 
 /** Expects a failure of exec's own, and that the container has taken no harm. */
 async function refused(id: string, args: readonly string[], message: RegExp | string): Promise<void> {

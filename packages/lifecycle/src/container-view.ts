@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { errnoMessage, RunletError } from "@runlet/errors";
-import { type FileIdentity, type NamespaceType, namespaceTypes } from "@runlet/plan";
+import { type FileIdentity, type NamespaceType, namespaceFiles, namespaceTypes } from "@runlet/plan";
 
 /** What of a container's process says where the container is. */
 export interface ContainerView {
@@ -11,17 +11,6 @@ export interface ContainerView {
   /** Whether setgroups(2) is allowed in its user namespace. */
   readonly setgroups: "allow" | "deny";
 }
-
-const files: Readonly<Record<NamespaceType, string>> = {
-  pid: "pid",
-  network: "net",
-  mount: "mnt",
-  ipc: "ipc",
-  uts: "uts",
-  user: "user",
-  cgroup: "cgroup",
-  time: "time",
-};
 
 /**
  * Looks at a container's process.
@@ -57,7 +46,7 @@ export function viewContainer(pid: number, rootfs: string): ContainerView | null
 /** `net:[4026531840]`; null on a kernel without this type. */
 function readNamespace(pid: number | "self", type: NamespaceType): string | null {
   try {
-    return readlinkSync(`/proc/${pid}/ns/${files[type]}`);
+    return readlinkSync(`/proc/${pid}/ns/${namespaceFiles[type]}`);
   } catch (error) {
     if (pid === "self" && (error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;

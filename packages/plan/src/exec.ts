@@ -172,7 +172,7 @@ function joinOperations(context: Context, host: HostFacts, options: CompileExecO
 }
 
 /** Names below /proc/PID/ns, namespaces(7). */
-const namespaceFiles: Readonly<Record<NamespaceType, string>> = {
+export const namespaceFiles: Readonly<Record<NamespaceType, string>> = {
   pid: "pid",
   network: "net",
   mount: "mnt",

@@ -6,7 +6,7 @@ export {
   operationAt,
   operationCodes,
 } from "./encode.ts";
-export { type CompileExecOptions, compileExec } from "./exec.ts";
+export { type CompileExecOptions, compileExec, namespaceFiles } from "./exec.ts";
 export { formatPlan, type JsonValue, planToJson } from "./format.ts";
 export { hookKinds, hookOperations, poststopHooks } from "./hooks.ts";
 export type { HostCgroupHierarchy, HostCgroups, HostFacts } from "./host-facts.ts";

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { type NamespaceType, namespaceTypes, type Plan } from "@runlet/plan";
+import { namespaceFiles, namespaceTypes, type Plan } from "@runlet/plan";
 import type { LinuxIDMapping, Spec } from "@runlet/spec";
 import type { ExternalMount, ExternalNamespace } from "./external-resource.ts";
 import { checkCgroups } from "./image-cgroup-check.ts";
@@ -100,8 +100,6 @@ function checkNamespaces(
     );
   }
 }
-
-const namespaceFiles: Partial<Record<NamespaceType, string>> = { network: "net", pid: "pid", ipc: "ipc", uts: "uts" };
 
 /** Whether a namespace that is to be joined is the one that we are in. */
 function isOurs({ type, hostPath }: ExternalNamespace): boolean {

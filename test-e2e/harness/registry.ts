@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from "node:http";
 import { connect as connectTo, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
@@ -31,20 +31,21 @@ export class Registry implements AsyncDisposable {
   /** @param directory - where it keeps everything; made, and left to the caller. */
   static async start(directory: string, options: RegistryOptions = {}): Promise<Registry> {
     mkdirSync(directory, { recursive: true });
-    const port = await freePort();
-    writeFileSync(join(directory, "config.json"), JSON.stringify(configOf(directory, port, options)));
+    writeFileSync(join(directory, "config.json"), JSON.stringify(configOf(directory, options)));
+    const logPath = join(directory, "log");
+    const logFd = openSync(logPath, "w");
     // It ends with the tests, even if these are killed.
     const args = ["--pdeathsig", "KILL", "docker-registry", "serve", join(directory, "config.json")];
-    const child = spawn("setpriv", args, { stdio: "ignore" });
-    const registry = new Registry(`127.0.0.1:${port}`, directory, child);
-    const isOpen = await waitUntil({
-      look: async () => (child.exitCode === null ? await canConnect(port) : "ended"),
-      until: (seen) => seen !== false,
-      complain: () => "docker-registry does not answer",
-      everyMs: 50,
+    const child = spawn("setpriv", args, { stdio: ["ignore", logFd, logFd] });
+    closeSync(logFd);
+    const log = await waitUntil({
+      look: () => readFileSync(logPath, "utf8"),
+      until: (seen) => listeningPattern.test(seen) || child.exitCode !== null,
+      complain: (seen) => `docker-registry does not listen: ${seen}`,
     });
-    if (isOpen === "ended") throw new Error("docker-registry does not start");
-    return registry;
+    const host = listeningPattern.exec(log)?.[1];
+    if (host === undefined) throw new Error(`docker-registry does not start: ${log}`);
+    return new Registry(host, directory, child);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -55,8 +56,11 @@ export class Registry implements AsyncDisposable {
   }
 }
 
+/** What it logs once it can be talked to, at a port of the kernel's choice. */
+const listeningPattern = /listening on (127\.0\.0\.1:\d+)/;
+
 /** JSON is YAML too. */
-function configOf(directory: string, port: number, { user, hasTls = false }: RegistryOptions): object {
+function configOf(directory: string, { user, hasTls = false }: RegistryOptions): object {
   const within = (name: string) => join(directory, name);
   if (user !== undefined) {
     const line = execFileSync("htpasswd", ["-Bbn", user.name, user.password], { encoding: "utf8" });
@@ -70,10 +74,10 @@ function configOf(directory: string, port: number, { user, hasTls = false }: Reg
   }
   return {
     version: "0.1",
-    log: { level: "error", accesslog: { disabled: true } },
+    log: { level: "info", accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: within("storage") } },
     http: {
-      addr: `127.0.0.1:${port}`,
+      addr: "127.0.0.1:0",
       ...(hasTls ? { tls: { certificate: within("certificate.pem"), key: within("key.pem") } } : {}),
     },
     ...(user === undefined ? {} : { auth: { htpasswd: { realm: "tests", path: within("htpasswd") } } }),
@@ -179,25 +183,4 @@ function portOf(server: Server): number {
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the server has no port");
   return address.port;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const port = portOf(server);
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-async function canConnect(port: number): Promise<boolean> {
-  const socket = connectTo(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }

@@ -59,7 +59,7 @@ test.each(["apply", "overlay"] as const)(
           rmSync(outer, { recursive: true });
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   },
   120_000,

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { describe, expect } from "vitest";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite();
@@ -58,4 +58,31 @@ test("a pid file on a full disk ends the container", { runtime: ["runlet"] }, as
   expect([status, left]).toEqual([1, ["full"]]);
   expect(message).toMatch(/the pid file .*no space left on device: write\(2\): ENOSPC/);
   expect((await e2e.runtime.invoke(["state", id])).stderr).toContain("container does not exist");
+});
+
+describe("an output that takes nothing", () => {
+  const run = (redirection: string, args: readonly string[], global: readonly string[] = []) =>
+    spawnSync("sh", ["-c", `exec "$@" ${redirection}`, "sh", ...e2e.runtime.argv(args, global)], { encoding: "utf8" });
+
+  test("fails a command whose answer is lost", { runtime: ["runlet"] }, () => {
+    for (const args of [["features"], ["spec", "--file=-"], ["--help"]]) {
+      const { status, stderr } = run(">/dev/full", args);
+      expect([args, status]).toEqual([args, 1]);
+      expect(stderr).toContain("standard output cannot be written: no space left on device: write(2): ENOSPC");
+    }
+  });
+
+  test("changes no exit status where it is only for messages", { runtime: ["runlet"] }, () => {
+    expect(run("2>/dev/full", ["state", e2e.id()])).toMatchObject({ status: 1, stdout: "" });
+    const { status, stderr } = run("", ["state", e2e.id()], ["--log", "/dev/full"]);
+    expect(status).toBe(1);
+    expect(stderr).toContain("container does not exist");
+  });
+
+  test("is dropped in silence when its reader has gone", { runtime: ["runlet"] }, () => {
+    const [program = "", ...args] = e2e.runtime.argv(["features"]);
+    const script = 'exec 3>&1; { sleep 0.1; "$@" 2>&3; echo "status $?" >&3; } | true';
+    const { stdout } = spawnSync("sh", ["-c", script, "sh", program, ...args], { encoding: "utf8" });
+    expect(stdout).toBe("status 0\n");
+  });
 });

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { RunletError } from "@runlet/errors";
-import { isTerminal, print, printError, writeAll } from "./output.ts";
+import { isTerminal, print, printError, writeIfPossible } from "./output.ts";
 import { runProgram } from "./program.ts";
 
 /** In a standalone executable argv[0] as it was given; with npm the link in the directory of commands. */
@@ -15,7 +15,7 @@ function programName(): string {
 function openLog(hostPath: string): (text: string) => void {
   try {
     const fd = process.getBuiltinModule("node:fs").openSync(hostPath, "a", 0o644);
-    return (text) => writeAll(fd, text);
+    return (text) => writeIfPossible(fd, text);
   } catch (error) {
     throw new RunletError("ERR_RUNLET_USAGE", `cannot open the log file ${JSON.stringify(hostPath)}`, {
       syscall: "open",

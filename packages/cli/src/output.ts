@@ -1,22 +1,38 @@
-/**
- * The one place that writes. In Bun `console.log` is the cheapest writer there is: `fs.writeSync` adds a fifth to the
- * start-up, `process.stdout` doubles it. In Node it would make a pipe non-blocking, which the container's own standard
- * streams share; there the descriptor is written directly.
- */
-const isBun = process.versions.bun !== undefined;
+import { errnoMessage, RunletError } from "@runlet/errors";
 
-/** Writes text and a newline to standard output. Output that nobody reads any more is dropped. */
+/**
+ * Writes text and a newline to standard output. Output that nobody reads any more is dropped.
+ *
+ * The descriptor is written directly: `process.stdout` would make a pipe non-blocking in Node, which the container's own
+ * standard streams share, and doubles the start-up in Bun, where `console.log` does not say when a write fails.
+ *
+ * @throws {@link RunletError} `ERR_RUNLET_HOST` where it cannot be written, to a file on a full disk for one.
+ */
 export function print(text: string): void {
-  // biome-ignore lint/suspicious/noConsole: the command's output; see above
-  if (isBun) console.log(text);
-  else writeAll(1, `${text}\n`);
+  try {
+    writeAll(1, `${text}\n`);
+  } catch (cause) {
+    const { code = "EIO", syscall } = cause as NodeJS.ErrnoException;
+    throw new RunletError("ERR_RUNLET_HOST", `standard output cannot be written: ${errnoMessage(code)}`, {
+      errno: code,
+      syscall,
+      cause,
+    });
+  }
 }
 
-/** The same for standard error. */
+/** Writes text and a newline to standard error. */
 export function printError(text: string): void {
-  // biome-ignore lint/suspicious/noConsole: the command's error output; see above
-  if (isBun) console.error(text);
-  else writeAll(2, `${text}\n`);
+  writeIfPossible(2, `${text}\n`);
+}
+
+/** Writes what somebody should be told; where that cannot be written there is nobody to tell of it either. */
+export function writeIfPossible(fd: number, text: string): void {
+  try {
+    writeAll(fd, text);
+  } catch {
+    // A disk is full, or a descriptor is not open for writing.
+  }
 }
 
 /** How long to wait when a non-blocking descriptor takes no more, in milliseconds. */

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   existsSync,
@@ -313,19 +313,27 @@ describe("CVE-2019-5736: what started the container cannot be changed from insid
   });
 });
 
-/** Lets files in memory be executed only where whoever makes one says so, for a process and what it starts. */
-const withMemfdNoexec = [
-  ...["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c"],
-  'echo 1 >/proc/sys/vm/memfd_noexec && exec "$0" "$@"',
-];
+describe("files in memory", () => {
+  const needs = { runtime: ["runlet"], kernel: "6.3" } as const;
 
-test("a host whose files in memory are no programs by themselves", { runtime: ["runlet"], kernel: "6.3" }, () => {
-  const bundle = e2e.bundle().probing("pid");
-  const [program = "", ...args] = [
-    ...withMemfdNoexec,
-    ...e2e.runtime.argv(["run", "--bundle", bundle.hostPath, e2e.id()]),
-  ];
-  expect(execFileSync(program, args, { encoding: "utf8" })).toContain('["pid",');
+  /** Runs the probe where vm.memfd_noexec, which belongs to a pid namespace, has a value. */
+  function runWith(memfdNoexec: number) {
+    const script = `echo ${memfdNoexec} >/proc/sys/vm/memfd_noexec && exec "$0" "$@"`;
+    const run = e2e.runtime.argv(["run", "--bundle", e2e.bundle().probing("pid").hostPath, e2e.id()]);
+    const args = ["--pid", "--fork", "--mount-proc", "sh", "-c", script, ...run];
+    return spawnSync("unshare", args, { encoding: "utf8" });
+  }
+
+  test("that are no programs by themselves do not keep the helper from being one", needs, () => {
+    expect(runWith(1)).toMatchObject({ status: 0, stdout: expect.stringContaining('["pid",') });
+  });
+
+  test("that must not be programs: the error says so", needs, () => {
+    const { status, stderr } = runWith(2);
+    expect(status).toBe(1);
+    expect(stderr).toContain("the helper cannot be executed from memory");
+    expect(stderr).toContain("vm.memfd_noexec");
+  });
 });
 
 describe("CVE-2016-9962: the process that waits to be started", () => {

@@ -1,5 +1,5 @@
 import { closeSync } from "node:fs";
-import { type RunletError, SyscallError } from "@runlet/errors";
+import { RunletError, SyscallError } from "@runlet/errors";
 import { cloneFlags, encode, type Operation, operationAt, type Plan } from "@runlet/plan";
 import {
   type ChildExit,
@@ -117,7 +117,11 @@ export class HelperDriver implements AsyncDisposable {
       fds: [...fds, theirFd],
       cloneFlags: cloneFlags(this.#work.plan),
       cgroupFd: cgroupFd ?? -1,
-    }).finally(() => closeSync(theirFd));
+    })
+      .catch((error: unknown) => {
+        throw explainMemory(error);
+      })
+      .finally(() => closeSync(theirFd));
     // It may fail before anybody waits for it.
     this.#starting.catch(() => undefined);
   }
@@ -237,6 +241,17 @@ export class HelperDriver implements AsyncDisposable {
     await this.awaitEnd();
     closeSync(this.#child.pidfd);
   }
+}
+
+/** The helper is a program in memory, which a host can forbid. */
+function explainMemory(cause: unknown): unknown {
+  if (!(cause instanceof SyscallError) || cause.syscall !== "memfd_create" || cause.code !== "EACCES") return cause;
+  return new RunletError("ERR_RUNLET_INIT", "the helper cannot be executed from memory", {
+    syscall: cause.syscall,
+    errno: cause.code,
+    hint: "the host forbids it: sysctl vm.memfd_noexec=1",
+    cause,
+  });
 }
 
 /** How long the hooks may take that the helper runs from an operation on, one after the other without a word. */

@@ -4,7 +4,7 @@ import { existsSync, lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { buildArchive, directory, file, pieces } from "../test/archive.ts";
+import { buildArchive, directory, file, hardLink, pieces } from "../test/archive.ts";
 import { put, temporaryDirectory } from "../test/temporary.ts";
 import { removeTree } from "./remove-tree.ts";
 import { RootDirectory } from "./root-directory.ts";
@@ -95,6 +95,31 @@ test("whiteouts are told, also the one of a name that is no text", async () => {
   expect(whiteouts.map((path) => path.toString("latin1"))).toEqual(["a/x", "\xff/\xfe"]);
   expect(lstatSync(join(root, "a/x")).isCharacterDevice()).toBe(true);
 });
+
+test.each(["overlay", "apply"] as const)(
+  "aufs's own files serve the layer's links, and are gone then: %s",
+  async (whiteouts) => {
+    const { root, impliedDirectories } = await unpack(
+      buildArchive(
+        directory("./", { mtime: { seconds: 7, nanoseconds: 0 } }),
+        directory(".wh..wh.aufs"),
+        directory(".wh..wh.orph"),
+        file(".wh..wh.orph/lost", "x"),
+        directory(".wh..wh.plnk"),
+        file(".wh..wh.plnk/1.2", "shared", { mode: 0o4711 }),
+        file(".wh..wh.plnk/3.4", "unused"),
+        hardLink("a", ".wh..wh.plnk/1.2"),
+        hardLink("d/b", "/.wh..wh.plnk/1.2"),
+      ),
+      { whiteouts },
+    );
+    expect(readdirSync(root).sort()).toEqual(["a", "d"]);
+    expect(lstatSync(join(root, "a"))).toMatchObject({ nlink: 2, ino: lstatSync(join(root, "d/b")).ino, size: 6 });
+    expect(lstatSync(join(root, "a")).mode & 0o7777).toBe(0o4711);
+    expect(lstatSync(root).mtimeMs).toBe(7000);
+    expect(impliedDirectories.map(String)).toEqual(["d"]);
+  },
+);
 
 test("a whiteout above others takes their place", async () => {
   const { root } = await unpack(buildArchive(file("a/b/.wh.x", ""), file("a/c/.wh..wh..opq", ""), file(".wh.a", "")), {

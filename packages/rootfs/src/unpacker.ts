@@ -121,6 +121,7 @@ export class Unpacker implements ArchiveHandler {
   /** Sets what directories carry, and says what was done. */
   finish(): UnpackResult {
     this.#queue.settle();
+    this.#whiteouts?.finish();
     this.#directories.apply((path, name, errno) => this.#skip({ path }, name.toString(), errno));
     return {
       entries: this.#entries,

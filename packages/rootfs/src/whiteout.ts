@@ -19,10 +19,13 @@ const prefix = Buffer.from(".wh.");
 const opaque = Buffer.from(".wh..wh..opq");
 /** aufs's own files, which images made on it hold. */
 const reserved = Buffer.from(".wh..wh.");
+/** The directory of aufs with the files that have several names, which the layer's hard links name. */
+const linkedFiles = Buffer.from(".wh..wh.plnk");
 
 /**
  * The `.wh.` entries of an image's layer: `.wh.NAME` takes NAME of the layers below away, `.wh..wh..opq` all of its directory.
- * What the layer itself brings is not touched, whatever the order of its entries.
+ * What the layer itself brings is not touched, whatever the order of its entries. What aufs has left of its own in old images is
+ * left out.
  *
  * @see OCI image specification, layer.md#whiteouts
  */
@@ -35,6 +38,7 @@ export class WhiteoutHandler {
   readonly #upper = new Map<string, Set<string>>();
   /** Files of the layers below that were copied into this one. */
   readonly #copied = new Map<string, readonly Buffer[]>();
+  #hasLinkedFiles = false;
   /** Paths that stand as overlayfs's whiteouts. */
   readonly #whitedOut = new Set<string>();
 
@@ -54,6 +58,11 @@ export class WhiteoutHandler {
   take(entry: ArchiveEntry, components: readonly Buffer[]): boolean {
     const name = components[components.length - 1] ?? Buffer.alloc(0);
     const parent = components.slice(0, -1);
+    if (parent[0] !== undefined && isReserved(parent[0])) {
+      const isLinkedFile = entry.type === "file" && parent.length === 1 && parent[0].equals(linkedFiles);
+      this.#hasLinkedFiles ||= isLinkedFile;
+      return !isLinkedFile;
+    }
     if (parent.some(isWhiteout)) throw unpackError(entry.path, "it lies below a whiteout");
     if (!isWhiteout(name)) {
       if (this.#whitedOut.size > 0) this.#replaceWhiteouts(components, entry.type === "directory");
@@ -62,8 +71,7 @@ export class WhiteoutHandler {
     }
     if (name.equals(opaque)) {
       if (this.mode === "apply" || this.#target.canPlace(components)) this.#clear(parent);
-    } else if (!name.subarray(0, reserved.length).equals(reserved))
-      this.#remove(entry, parent, name.subarray(prefix.length));
+    } else if (!isReserved(name)) this.#remove(entry, parent, name.subarray(prefix.length));
     return true;
   }
 
@@ -103,6 +111,11 @@ export class WhiteoutHandler {
   #isUpper(components: readonly Buffer[]): boolean {
     const name = components[components.length - 1]?.toString("latin1") ?? "";
     return this.#upper.get(keyOf(components.slice(0, -1)))?.has(name) === true;
+  }
+
+  /** Removes what was there for the layer's hard links alone. To be called before directories get their times. */
+  finish(): void {
+    if (this.#hasLinkedFiles) this.#target.remove({ dirFd: this.#target.rootFd, path: linkedFiles });
   }
 
   /** Where whiteouts were made. */
@@ -234,6 +247,10 @@ function openDirectoryAt(dirFd: number, path: PathLike): number | undefined {
 
 function isWhiteout(name: Buffer): boolean {
   return name.length >= prefix.length && name.subarray(0, prefix.length).equals(prefix);
+}
+
+function isReserved(name: Buffer): boolean {
+  return name.subarray(0, reserved.length).equals(reserved);
 }
 
 function keyOf(components: readonly Buffer[]): string {

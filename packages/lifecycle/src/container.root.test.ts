@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Hook, Spec } from "@runlet/spec";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -80,6 +80,19 @@ describe("what two have in hands", () => {
     await container[Symbol.asyncDispose]();
     expect(readProcessStatus(pid)).toBeNull();
     expect((await second.state()).status).toBe("created");
+  });
+
+  it("what another has not wholly deleted is deleted, and its process collected", async () => {
+    const { bundle, root } = makeBundle();
+    const runtime = new Runtime({ root, cgroupManager: "disabled" });
+    const container = await runtime.create(id, { bundle, stdio: "null" });
+    const { pid } = container;
+    // As a deletion leaves it that was killed before its last step.
+    const directory = join(runtime.root, id);
+    for (const name of readdirSync(directory)) rmSync(join(directory, name));
+    await container.delete({ force: true });
+    expect(readProcessStatus(pid)).toBeNull();
+    expect(existsSync(directory)).toBe(false);
   });
 
   it("several deletions at once run the poststop hooks once", async () => {

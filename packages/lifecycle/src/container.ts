@@ -309,6 +309,7 @@ export class Container implements AsyncDisposable {
       using _lock = await this.#directory.lock();
       const record = this.#record.readIfThere(force);
       if (record !== null) await this.#destroy(record, force);
+      else await this.#collect();
       this.#directory.remove();
     }
     this.#close();
@@ -320,11 +321,15 @@ export class Container implements AsyncDisposable {
       await this.delete({ force: true });
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      // Whoever has deleted it cannot collect a child of ours.
-      const { last } = this.#record;
-      if (last !== null && this.#process.isOurs) await this.#end(last);
+      await this.#collect();
       this.#close();
     }
+  }
+
+  /** Whoever has deleted the container, or was killed while doing so, cannot collect a child of ours. */
+  async #collect(): Promise<void> {
+    const { last } = this.#record;
+    if (last !== null && this.#process.isOurs) await this.#end(last);
   }
 
   #kill(): void {

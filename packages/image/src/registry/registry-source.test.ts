@@ -1,8 +1,9 @@
+import dns from "node:dns";
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { createServer } from "node:net";
 import type { Descriptor } from "@runlet/spec";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { digestOf, FakeRegistry } from "../../test/fake-registry.ts";
 import type { ImageSource } from "../transfer.ts";
 import type { RegistryOptions } from "./options.ts";
@@ -490,11 +491,22 @@ describe("a registry that is not there", () => {
   });
 
   test("has a name that nobody knows", async () => {
-    await using source = open({ host: "registry.invalid", retry: { attempts: 1 } });
+    // Some name servers know an answer to everything.
+    const lookUp = vi.spyOn(dns, "lookup").mockImplementation(((...args: unknown[]) => {
+      const callback = args.at(-1) as (error: Error) => void;
+      callback(Object.assign(new Error(`getaddrinfo ENOTFOUND ${args[0]}`), { code: "ENOTFOUND" }));
+    }) as typeof dns.lookup);
+    onTestFinished(() => lookUp.mockRestore());
+    await using source = open({
+      host: "registry.invalid",
+      retry: { attempts: 1 },
+      findProxy: () => Promise.resolve(undefined),
+    });
     await expect(source.manifest()).rejects.toMatchObject({
       code: "ERR_RUNLET_REGISTRY",
       hint: "check the name of the registry and this machine's name server",
     });
+    expect(lookUp).toHaveBeenCalledOnce();
   });
 
   test.each(["a b", "user@host", "host/path", "host:port", "", "host:999999"])("%j is no host", (host) => {

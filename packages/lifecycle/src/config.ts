@@ -1,8 +1,14 @@
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import type { Spec } from "@runlet/spec";
-import { type ConfigValidation, toRunletError, validateConfig, validateSpec } from "@runlet/validator";
+import {
+  type ConfigValidation,
+  defaultMaximumBytes,
+  toRunletError,
+  validateConfig,
+  validateSpec,
+} from "@runlet/validator";
 import { inCurrentWords } from "./config-version.ts";
 import type { Warning } from "./options.ts";
 
@@ -80,7 +86,12 @@ function checkBundle(given: string, bundleHostPath: string): void {
 
 function readConfig(configHostPath: string): Buffer {
   try {
-    return readFileSync(configHostPath);
+    const fd = openSync(configHostPath, "r");
+    try {
+      return fstatSync(fd).size > defaultMaximumBytes ? readTooMuch(fd) : readFileSync(fd);
+    } finally {
+      closeSync(fd);
+    }
   } catch (cause) {
     const code = String((cause as NodeJS.ErrnoException).code);
     const isMissing = code === "ENOENT";
@@ -92,6 +103,13 @@ function readConfig(configHostPath: string): Buffer {
       { errno: code, syscall: "open", hint: "`runlet spec` writes one, `runlet bundle` makes a whole bundle", cause },
     );
   }
+}
+
+/** The beginning of a text that is too long, long enough for the validator to say so. */
+function readTooMuch(fd: number): Buffer {
+  const text = Buffer.alloc(defaultMaximumBytes + 1);
+  readSync(fd, text);
+  return text;
 }
 
 function checkRoot(rootHostPath: string): void {

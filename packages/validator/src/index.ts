@@ -4,6 +4,7 @@ export { type DuplicateKey, type JsonSyntaxProblem, type ParsedJson, parseJson }
 export { stringifyJson } from "./json-writer.ts";
 export { maximumInList, parseNumberList } from "./number-list.ts";
 export { normalizeSysctl } from "./rules/sysctl.ts";
+export { defaultMaximumBytes } from "./text.ts";
 export {
   type ConfigOptions,
   type ConfigValidation,

@@ -15,7 +15,7 @@ const { test } = e2e;
 const user = { name: "jane", password: "s3cret:x" };
 
 /** No credentials of whoever runs the tests. */
-const clean = { XDG_CONFIG_HOME: "", XDG_RUNTIME_DIR: "", DOCKER_CONFIG: "", REGISTRY_AUTH_FILE: "" };
+const clean = { XDG_CONFIG_HOME: "", XDG_RUNTIME_DIR: "/nonexistent", DOCKER_CONFIG: "", REGISTRY_AUTH_FILE: "" };
 
 let open: Registry;
 let closed: Registry;

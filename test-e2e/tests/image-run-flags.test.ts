@@ -168,7 +168,7 @@ describe("the terminal of a container of an image", () => {
 describe("a registry with TLS and users", () => {
   const user = { name: "jane", password: "s3cret:x" };
   const creds = ["--creds", `${user.name}:${user.password}`];
-  const clean = { XDG_CONFIG_HOME: "", XDG_RUNTIME_DIR: "", DOCKER_CONFIG: "", REGISTRY_AUTH_FILE: "" };
+  const clean = { XDG_CONFIG_HOME: "", XDG_RUNTIME_DIR: "/nonexistent", DOCKER_CONFIG: "", REGISTRY_AUTH_FILE: "" };
   const program = { program: "docker-registry" };
 
   /** Runs an image of a registry's, with a new store. */

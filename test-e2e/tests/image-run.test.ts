@@ -199,7 +199,7 @@ test("run --image fetches from a registry what the store has not, once; commit a
   await using registry = await Registry.start(join(e2e.directory, "registry"));
   const name = `${registry.host}/demo/app:1`;
   const fresh = join(e2e.directory, "fresh-store");
-  const none = { XDG_CONFIG_HOME: "", XDG_RUNTIME_DIR: "", DOCKER_CONFIG: "", REGISTRY_AUTH_FILE: "" };
+  const none = { XDG_CONFIG_HOME: "", XDG_RUNTIME_DIR: "/nonexistent", DOCKER_CONFIG: "", REGISTRY_AUTH_FILE: "" };
   const invoke = (...args: string[]) => e2e.runtime.succeed(args, { env: none });
   await invoke("image", "push", "--store", storePath, image, name);
   const id = e2e.id();

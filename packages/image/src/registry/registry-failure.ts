@@ -2,6 +2,7 @@ import { quote, RunletError } from "@runlet/errors";
 import { ConnectionFailure } from "./connection-failure.ts";
 import type { HttpResponse } from "./http-client.ts";
 import { readBody } from "./limited-body.ts";
+import { readRetryAfter } from "./retry.ts";
 
 /** The most that is read of what a registry says about an error. */
 const errorLimitBytes = 16 * 1024;
@@ -19,11 +20,11 @@ export async function refusal(
 ): Promise<RunletError> {
   const { status, url } = response;
   const said = await readReason(response);
-  const waitS = Number(response.header("retry-after") ?? Number.NaN);
+  const waitMs = readRetryAfter(response.header("retry-after"), Date.now()) ?? Number.NaN;
   return new RunletError(
     "ERR_RUNLET_REGISTRY",
     `${what}: ${quote(url.host)} answers ${status}${meaningOf(status)}${said === undefined ? "" : ` (${said})`}`,
-    { hint: hints[status] ?? hintOf(status, { host: url.host, waitS }), details: { status, host: url.host } },
+    { hint: hints[status] ?? hintOf(status, { host: url.host, waitMs }), details: { status, host: url.host } },
   );
 }
 
@@ -62,7 +63,7 @@ function meaningOf(status: number): string {
   return meanings[status] ?? (status >= 500 ? ", an error of the registry" : "");
 }
 
-function hintOf(status: number, { host, waitS }: { host: string; waitS: number }): string | undefined {
+function hintOf(status: number, { host, waitMs }: { host: string; waitMs: number }): string | undefined {
   switch (status) {
     case 401:
       return `log in to ${quote(host)} with a tool that stores credentials, such as docker login or skopeo login`;
@@ -71,7 +72,7 @@ function hintOf(status: number, { host, waitS }: { host: string; waitS: number }
     case 404:
       return "check the name of the repository and the tag";
     case 429:
-      return Number.isNaN(waitS) ? "try again later, or log in" : `try again in ${waitS} s, or log in`;
+      return `try again ${Number.isFinite(waitMs) ? `in ${Math.ceil(waitMs / 1000)} s` : "later"}, or log in`;
     default:
       return status >= 500 ? "try again later" : undefined;
   }

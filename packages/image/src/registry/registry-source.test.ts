@@ -367,10 +367,10 @@ describe("a registry that is overloaded", () => {
   });
 
   test.each([
-    ["3600", /^try again in 3600 s, or log in$/],
-    [new Date(Date.now() + 3_600_000).toUTCString(), /^try again in \d+ s, or log in$/],
-    ["9".repeat(400), /^try again later, or log in$/],
-  ])("that asks for more patience than there is gets an answer at once: %s", async (patience, hint) => {
+    ["seconds", "3600", /^try again in 3600 s, or log in$/],
+    ["a date", new Date(Date.now() + 3_600_000).toUTCString(), /^try again in \d+ s, or log in$/],
+    ["more than a number holds", "9".repeat(400), /^try again later, or log in$/],
+  ])("that asks for more patience than there is gets an answer at once: %s", async (_name, patience, hint) => {
     registry.intercept = ({ path }, response) => {
       if (path === "/v2/") return false;
       response.writeHead(429, { "retry-after": patience }).end();

@@ -34,6 +34,7 @@ export function cannotStart(id: string, status: ContainerStatus): RunletError {
 }
 
 const startRefusals: Partial<Record<ContainerStatus, readonly [message: string, hint: string]>> = {
+  creating: ["cannot start a container that was never completed", "remove what is left of it: runlet delete --force"],
   stopped: ["cannot start a container that has stopped", "delete it and create it again: runlet delete"],
   paused: ["cannot start a container in the paused state", "let it go on first: runlet resume"],
 };

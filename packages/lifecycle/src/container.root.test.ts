@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Hook, Spec } from "@runlet/spec";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -135,6 +135,24 @@ describe("a creation", () => {
     writeFileSync(join(directory, "go-on"), "");
     await using container = await creation;
     expect(await unfinished.state()).toMatchObject({ status: "created", pid: container.pid });
+  });
+});
+
+describe("a creation that was interrupted", () => {
+  it("has no process to wait for or to signal, and is deleted", async () => {
+    const { runtime } = await createBox();
+    const half = `${id}-half`;
+    const record = JSON.parse(readFileSync(join(runtime.root, id, "state.json"), "utf8"));
+    mkdirSync(join(runtime.root, half));
+    const intent = { ...record, id: half, init_process_pid: 0, cgroup: null, cgroup_paths: {} };
+    writeFileSync(join(runtime.root, half, "intent.json"), JSON.stringify(intent));
+    const container = await runtime.load(half);
+    expect(await container.state()).toMatchObject({ status: "creating", pid: 0 });
+    await expect(container.wait()).rejects.toMatchObject({ code: "ERR_RUNLET_STATE" });
+    await expect(container.kill()).rejects.toThrow("container not running");
+    await expect(container.start()).rejects.toThrow("cannot start a container that was never completed");
+    await container.delete();
+    expect((await runtime.list()).map((state) => state.id)).toEqual([id]);
   });
 });
 

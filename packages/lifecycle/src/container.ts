@@ -201,9 +201,12 @@ export class Container implements AsyncDisposable {
   /**
    * Waits until the container's process has ended. For a container that another process created it is only known that it
    * has ended: `exitCode` and `signal` are null.
+   *
+   * @throws RunletError `ERR_RUNLET_STATE` when there is no process yet.
    */
   async wait(): Promise<ExitInfo> {
     const record = this.#process.isOurs ? this.#record.last : this.#record.read();
+    if (record?.init_process_pid === 0) requireProcesses("creating");
     if (record !== null) await this.#process.wait(record);
     this.#oomKilled ||= (this.#cgroupOf(record)?.oomKillCount() ?? 0) > 0;
     const { exitCode = null, signalNumber: number = null } = this.#process.exit ?? {};

@@ -19,6 +19,9 @@ export interface TestImage {
   readonly config?: ImageConfig;
 }
 
+/** Read before a test becomes somebody who may not. */
+const probeContent = readFileSync(probePath);
+
 const mtime = { seconds: 1_000_000_000, nanoseconds: 0 };
 
 /** Puts an image into a store: by the store's own interface, without any tool. */
@@ -27,7 +30,7 @@ export async function addImage(store: ImageStore, image: TestImage): Promise<Ima
   const layers: ImageManifest["layers"] = [];
   const diffIds: string[] = [];
   for (const [index, layer] of files.entries()) {
-    const probe: ImageLayerFiles = index === 0 ? { probe: { mode: 0o755, content: readFileSync(probePath) } } : {};
+    const probe: ImageLayerFiles = index === 0 ? { probe: { mode: 0o755, content: probeContent } } : {};
     const archive = await archiveOf({ ...probe, ...layer });
     diffIds.push(`sha256:${createHash("sha256").update(archive).digest("hex")}`);
     layers.push(await store.addBlob({ mediaType: mediaTypes.imageLayer, content: once(archive) }));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { LinuxIDMapping } from "@runlet/spec";
 import { describe, expect } from "vitest";
 import type { Config } from "../harness/bundle.ts";
-import { Observation } from "../harness/observation.ts";
+import { OrdinaryUser } from "../harness/ordinary-user.ts";
 import { openSuite } from "../harness/suite.ts";
 
 const e2e = openSuite();
@@ -181,41 +181,8 @@ describe("idmapped mounts", () => {
 });
 
 test("CVE-2014-8989: an ordinary user's container may not drop groups", { runtime: ["runlet", "runc"] }, async () => {
-  const uid = 65_534;
-  const directory = join(e2e.directory, "rootless");
-  const bundle = e2e
-    .bundle((config, made) => {
-      config.linux.namespaces = [
-        ...(config.linux.namespaces ?? []).filter(({ type }) => type !== "network" && type !== "cgroup"),
-        { type: "user" },
-      ];
-      config.linux.uidMappings = [{ containerID: 0, hostID: uid, size: 1 }];
-      config.linux.gidMappings = [{ containerID: 0, hostID: uid, size: 1 }];
-      delete config.linux.resources;
-      config.mounts = config.mounts
-        .filter(({ destination }) => destination !== "/sys/fs/cgroup" && destination !== "/sys")
-        .map((mount) => ({
-          ...mount,
-          ...(mount.options ? { options: mount.options.filter((option) => !option.startsWith("gid=")) } : {}),
-        }));
-      execFileSync("chown", ["-R", `${uid}:${uid}`, made.hostPath]);
-    })
-    .probing("ids", "read=/proc/self/setgroups", "setgroups=0");
-  chmodSync(e2e.directory, 0o711);
-  mkdirSync(directory);
-  chownSync(directory, uid, uid);
-  const id = e2e.id();
-  const [program = "", ...args] = e2e.runtime.argv(["run", "--bundle", bundle.hostPath, id]);
-  const argv = [program, ...args].map((word) => (word === e2e.runtime.root ? directory : word));
-  const output = execFileSync(
-    "setpriv",
-    ["--reuid", String(uid), "--regid", String(uid), "--clear-groups", "--", ...argv],
-    {
-      encoding: "utf8",
-      env: { PATH: process.env.PATH ?? "", HOME: directory, XDG_RUNTIME_DIR: directory },
-    },
-  );
-  const seen = new Observation(output);
+  const user = new OrdinaryUser({ suite: e2e });
+  const seen = await user.observe(await user.bundle(), "ids", "read=/proc/self/setgroups", "setgroups=0");
   expect(seen.of("ids")).toMatchObject({ uid: 0, gid: 0 });
   expect(seen.of<string>("read=/proc/self/setgroups").trim()).toBe("deny");
   expect(seen.of("setgroups=0")).toEqual({ errno: "EPERM" });

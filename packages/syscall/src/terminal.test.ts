@@ -81,6 +81,8 @@ describe("mode", () => {
 });
 
 describe("relayTerminal", () => {
+  const patience = { timeout: 15_000 };
+
   /** A FIFO that is open both ways gives back what is written to it, as a terminal in echo mode does. */
   function openEcho(): number {
     const fifo = join(directory, "echo");
@@ -97,7 +99,7 @@ describe("relayTerminal", () => {
       inputFd: open(join(directory, "input"), "r"),
       outputFd: open(outputPath, "w"),
     });
-    await expect.poll(() => readFileSync(outputPath, "utf8").length).toBe(typed.length + 1);
+    await expect.poll(() => readFileSync(outputPath, "utf8").length, patience).toBe(typed.length + 1);
     relay.finish();
     relay.finish();
     await relay.ended;
@@ -112,7 +114,26 @@ describe("relayTerminal", () => {
       inputFd: open(join(directory, "input"), "r"),
       outputFd: open(outputPath, "w"),
     });
-    await expect.poll(() => readFileSync(outputPath, "utf8")).toBe("exit\u0004\u0004");
+    await expect.poll(() => readFileSync(outputPath, "utf8"), patience).toBe("exit\u0004\u0004");
+    relay.finish();
+    await relay.ended;
+  });
+
+  it("ends the input again for a program that leaves the line mode, where an end typed before is lost", async () => {
+    writeFileSync(join(directory, "input"), "line\n");
+    const outputPath = join(directory, "output");
+    const relay = relayTerminal({
+      mainFd,
+      inputFd: open(join(directory, "input"), "r"),
+      outputFd: open(outputPath, "w"),
+    });
+    const output = () => readFileSync(outputPath, "latin1");
+    await expect.poll(output, patience).toBe("line\r\n");
+    // The first end follows the line at once; in line mode it is not echoed.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(output()).toBe("line\r\n");
+    execFileSync("stty", ["-icanon", "echo", "-echoctl"], { stdio: [mainFd, "inherit", "inherit"] });
+    await expect.poll(output, patience).toContain("line\r\n\u0004");
     relay.finish();
     await relay.ended;
   });

@@ -117,7 +117,7 @@ export function keepNewlines(fd: number): void {
 export interface TerminalRelayOptions {
   /** Main end of a pseudo-terminal; becomes non-blocking. */
   readonly mainFd: number;
-  /** What is typed: a terminal, pipe or file. Its end is passed on as Ctrl-D. */
+  /** What is typed: a terminal, pipe or file. Its end is passed on as Ctrl-D, as often as a program may look for it. */
   readonly inputFd: number;
   /** Where the output goes. When it cannot be written any more, the rest is thrown away. */
   readonly outputFd: number;

@@ -146,6 +146,34 @@ static bool relay_write(struct relay *relay, int fd, const uint8_t *bytes, size_
   return true;
 }
 
+/* How long to wait until the terminal is looked at again; twice as long each time that its mode is the same. */
+enum { first_look_ms = 50, last_look_ms = 1000 };
+
+/* Types the end of the input. It lasts, which a typed character does not: one program takes it, and the next one that reads
+ * would wait for ever. So in line mode it is typed again from time to time; and in any mode when that has changed, since a
+ * program that leaves the line mode, as a shell does that edits lines, finds a NUL in the place of an end typed before. */
+static void relay_end_of_input(struct relay *relay, bool at_line_start) {
+  /* The first one ends an unfinished line, and only the next one is the end of the file: termios(3), VEOF. */
+  const uint8_t end[] = {(uint8_t)relay->end_of_input, (uint8_t)relay->end_of_input};
+  struct termios mode;
+  bool has_mode = tcgetattr(relay->main_fd, &mode) == 0;
+  if (!relay_write(relay, relay->main_fd, end, at_line_start ? 1 : 2, true)) return;
+  for (int delay_ms = first_look_ms; has_mode;) {
+    bool was_in_lines = (mode.c_lflag & ICANON) != 0;
+    struct pollfd set = {.fd = relay->end_fd, .events = POLLIN};
+    int ready = poll(&set, 1, delay_ms);
+    if (ready > 0 || (ready < 0 && errno != EINTR)) return;
+    has_mode = tcgetattr(relay->main_fd, &mode) == 0;
+    bool is_in_lines = (mode.c_lflag & ICANON) != 0, is_late = delay_ms == last_look_ms;
+    bool is_due = was_in_lines != is_in_lines || (is_in_lines && is_late);
+    if (has_mode && is_due && !relay_write(relay, relay->main_fd, end, 1, true)) return;
+    if (was_in_lines != is_in_lines)
+      delay_ms = first_look_ms;
+    else if (!is_late)
+      delay_ms = delay_ms * 2 < last_look_ms ? delay_ms * 2 : last_look_ms;
+  }
+}
+
 static void *relay_input(void *data) {
   struct relay *relay = data;
   uint8_t bytes[4096];
@@ -163,9 +191,7 @@ static void *relay_input(void *data) {
     if (!relay_write(relay, relay->main_fd, bytes, (size_t)length, true)) return NULL;
     at_line_start = bytes[length - 1] == '\n';
   }
-  /* The first one ends an unfinished line, and only the next one is the end of the file: termios(3), VEOF. */
-  uint8_t end[] = {(uint8_t)relay->end_of_input, (uint8_t)relay->end_of_input};
-  if (relay->end_of_input >= 0) relay_write(relay, relay->main_fd, end, at_line_start ? 1 : 2, true);
+  if (relay->end_of_input >= 0) relay_end_of_input(relay, at_line_start);
   return NULL;
 }
 

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
@@ -425,6 +425,13 @@ describe("the command line", () => {
     const result = await e2e.runtime.invoke(["create", "--nosuch", "x"]);
     expect(result.status).not.toBe(0);
     expect(result.stderr + result.stdout).toContain("nosuch");
+  });
+
+  test("an argument that is not UTF-8, which no engine gives as it is, is refused", ours, async () => {
+    const line = e2e.runtime.argv(["create", "--bundle", "/no/such/bundle"]);
+    const result = spawnSync("sh", ["-c", `exec "$@" "$(printf 'a\\377')"`, "sh", ...line], { encoding: "utf8" });
+    expect(result.status).toBe(1);
+    expect(result.stderr).toMatch(/the argument .* is not UTF-8/);
   });
 
   test("a bundle that is absent is named", ours, async () => {

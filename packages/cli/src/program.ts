@@ -1,4 +1,5 @@
 import { RunletError } from "@runlet/errors";
+import { checkEncoding } from "./argument-encoding.ts";
 import type { Command, CommandGroup, Invocation, OptionValues } from "./command.ts";
 import { findGroup } from "./commands.ts";
 import { type Level, Log } from "./log.ts";
@@ -33,6 +34,7 @@ export async function runProgram(args: readonly string[], host: Host): Promise<n
   let log = makeLog(undefined, host);
   let failing: Command | undefined;
   try {
+    checkEncoding(args, () => process.getBuiltinModule("node:fs").readFileSync("/proc/self/cmdline"));
     const line = parseProgramLine(args);
     const { globals } = line;
     if (line.wantsHelp) return await printHelp(host);

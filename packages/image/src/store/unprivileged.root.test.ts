@@ -5,15 +5,18 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { tmpdir } from "node:os";
+import { dirname, join, relative, resolve } from "node:path";
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { buildLayer, buildLayout } from "../../test/layout-builder.ts";
 import { temporaryDirectory } from "../../test/temporary.ts";
 import { MergedTree } from "../layers/merged-tree.ts";
@@ -23,6 +26,7 @@ import { defaultStoreHostPath } from "./store-privileges.ts";
 
 const require = createRequire(import.meta.url);
 const bun = join(dirname(require.resolve("@oven/bun-linux-x64/package.json")), "bin/bun");
+const repository = resolve(import.meta.dirname, "../../../..");
 const nobody = 65534;
 let home = "";
 let layout = "";
@@ -43,6 +47,22 @@ const upper = buildLayer(
   { path: "old/.wh..wh..opq", content: "" },
 );
 
+/** What is loaded when it is needed is loaded by root: the repository may lie where no other user may look. */
+beforeAll(async () => {
+  const directory = mkdtempSync(join(tmpdir(), "runlet-loading-"));
+  try {
+    const linking = buildLayer({ path: "tool2", type: "hard-link", linkTarget: "tool" });
+    const store = await ImageStore.open({ hostPath: join(directory, "store") });
+    await using source = await LayoutSource.open(
+      buildLayout(join(directory, "layout"), { layers: [base, upper, linking] }).hostPath,
+    );
+    await store.unpack(await store.pull({ source, name: "loading" }));
+    await store.remove("loading");
+    await store.gc();
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
 beforeEach(() => {
   home = temporaryDirectory();
   layout = buildLayout(temporaryDirectory(), { layers: [base, upper] }).hostPath;
@@ -143,17 +163,15 @@ test("root of a user namespace keeps the owners that the namespace has", async (
     const image = await store.pull({ source: await LayoutSource.open(process.argv[2]) });
     console.log(store.overlayXattrs, (await store.unpack(image)).map(({ hostPath }) => hostPath).join(" "));`;
   execFileSync("chown", ["-R", "100000:100000", home, layout]);
-  const command = [
-    "--user",
-    "--keep-caps",
-    bun,
-    "--conditions=@runlet/source",
-    "-e",
-    script,
-    join(home, "store"),
-    layout,
-  ];
-  const child = spawn("unshare", command, { cwd: import.meta.dirname, stdio: ["pipe", "pipe", "inherit"] });
+  // A place that every user can reach.
+  const shown = temporaryDirectory();
+  chmodSync(shown, 0o755);
+  const enter = `mount --bind "$1" "$2"; cd "$2/packages/image"; shift 2; exec unshare --user --keep-caps "$@"`;
+  const shell = ["--mount", "--propagation", "private", "sh", "-c", enter, "sh", repository, shown];
+  const program = [join(shown, relative(repository, bun)), "--conditions=@runlet/source", "-e", script];
+  const child = spawn("unshare", [...shell, ...program, join(home, "store"), layout], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   let output = "";
   child.stdout.on("data", (chunk) => {
     output += chunk;

@@ -42,6 +42,13 @@ export class DirectoryMetadata {
     return this.#directories.has(idOf(fd));
   }
 
+  /** Forgets a directory that is being removed. */
+  forget(fd: number): void {
+    const id = idOf(fd);
+    this.#directories.delete(id);
+    this.#unresolved.delete(id);
+  }
+
   /** Finds out where the directories lie without any link: to be called before a link is removed that a path may lead through. */
   resolve(): void {
     for (const id of this.#unresolved) {

@@ -49,6 +49,8 @@ export interface UnpackTargetOptions {
   readonly queue: Pick<FileQueue, "settle" | "isPendingName">;
   /** Called before a directory or a link is removed, which paths may lead through. */
   readonly beforePathsChange: () => void;
+  /** Called with a descriptor of each directory that is removed: a file system may give the next one its inode. */
+  readonly onDirectoryRemoved: (fd: number) => void;
 }
 
 /**
@@ -71,12 +73,14 @@ export class UnpackTarget {
   readonly #implied = new Set<string>();
   readonly #queue: UnpackTargetOptions["queue"];
   readonly #beforePathsChange: () => void;
+  readonly #onDirectoryRemoved: UnpackTargetOptions["onDirectoryRemoved"];
 
-  constructor({ root, limits, queue, beforePathsChange }: UnpackTargetOptions) {
+  constructor({ root, limits, queue, beforePathsChange, onDirectoryRemoved }: UnpackTargetOptions) {
     this.#root = root;
     this.#limits = limits;
     this.#queue = queue;
     this.#beforePathsChange = beforePathsChange;
+    this.#onDirectoryRemoved = onDirectoryRemoved;
     this.#rootParent = { fd: root.fd, id: idOf(root.fd), path: "" };
   }
 
@@ -213,7 +217,7 @@ export class UnpackTarget {
     const type = (lstatIfExists(place)?.mode ?? 0) & fileTypes.S_IFMT;
     const mayBeOnTheWay = type === fileTypes.S_IFDIR || type === fileTypes.S_IFLNK;
     if (mayBeOnTheWay) this.#beforePathsChange();
-    removeTree(place);
+    removeTree(place, this.#onDirectoryRemoved);
     // Any path may lead elsewhere now.
     if (mayBeOnTheWay) this.#forget();
   }

@@ -63,6 +63,7 @@ export class Unpacker implements ArchiveHandler {
       limits,
       queue: this.#queue,
       beforePathsChange: () => this.#directories.resolve(),
+      onDirectoryRemoved: (fd) => this.#directories.forget(fd),
     });
     const { owner = process.geteuid?.() === 0 ? "archive" : "caller" } = options;
     this.#ownerOf =

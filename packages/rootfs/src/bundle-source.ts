@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { basename } from "node:path";
 import { quote, RunletError } from "@runlet/errors";
 import { errnoOf } from "./root-directory.ts";
@@ -22,7 +22,8 @@ export type BundleSource =
  *
  * @param text - as written.
  * @param options.sha256 - expected digest, for an archive.
- * @throws RunletError `ERR_RUNLET_EXECUTABLE` if there is no such file, `ERR_RUNLET_USAGE` for a digest or place that does not fit.
+ * @throws RunletError `ERR_RUNLET_EXECUTABLE` if there is no such file, or it is neither archive nor program and has no place;
+ *   `ERR_RUNLET_USAGE` for a digest or place that does not fit.
  */
 export function readBundleSource(text: string, options: { sha256?: string } = {}): BundleSource {
   const { hostPath, place } = splitPlace(text);
@@ -54,15 +55,27 @@ function splitPlace(text: string): { hostPath: string; place: string | undefined
 }
 
 function detectKind(hostPath: string, hasPlace: boolean): Exclude<BundleSource["kind"], "stream"> {
-  let head: Buffer;
+  const { status, head } = lookAt(hostPath);
+  if (status.isDirectory()) return "directory";
+  if (!status.isFile()) return "executable";
+  if (isArchive(head)) return "archive";
+  const isProgram = head.toString("latin1", 0, 4) === "\x7fELF" || head.toString("latin1", 0, 2) === "#!";
+  const mayBeExecuted = (status.mode & 0o111) !== 0;
+  if (hasPlace && !(isProgram && mayBeExecuted)) return "file";
+  if (isProgram || mayBeExecuted) return "executable";
+  throw new RunletError(
+    "ERR_RUNLET_EXECUTABLE",
+    `cannot bundle ${quote(hostPath)}: it is neither an archive nor a program`,
+    {
+      hint: "name an executable file, a directory or a tar archive; any other file needs a place: FILE:/PLACE",
+    },
+  );
+}
+
+function lookAt(hostPath: string): { status: Stats; head: Buffer } {
   try {
     const status = statSync(hostPath);
-    if (status.isDirectory()) return "directory";
-    if (!status.isFile()) return "executable";
-    head = readHead(hostPath);
-    if (isArchive(head)) return "archive";
-    const isProgram = head.toString("latin1", 0, 4) === "\x7fELF" || head.toString("latin1", 0, 2) === "#!";
-    return hasPlace && (!isProgram || (status.mode & 0o111) === 0) ? "file" : "executable";
+    return { status, head: status.isFile() ? readHead(hostPath) : Buffer.alloc(0) };
   } catch (error) {
     throw new RunletError("ERR_RUNLET_EXECUTABLE", `cannot bundle ${quote(hostPath)}: it cannot be opened`, {
       syscall: "open",

@@ -204,6 +204,14 @@ test("sources that cannot be read", () => {
   expect(() => readBundleSource(hostPath, { sha256: "0".repeat(64) })).toThrow(
     expect.objectContaining({ code: "ERR_RUNLET_USAGE" }),
   );
+  const junk = put(directory, "layer.tar.gz", "\x00junk", 0o644);
+  expect(() => readBundleSource(junk)).toThrow(
+    expect.objectContaining({
+      code: "ERR_RUNLET_EXECUTABLE",
+      message: expect.stringContaining("neither an archive nor a program"),
+    }),
+  );
+  expect(readBundleSource(`${junk}:/layer`)).toMatchObject({ kind: "file", containerPath: "/layer" });
 });
 
 test("a place that cannot be written to, and no source at all", async () => {

@@ -1,0 +1,214 @@
+#include "engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static struct {
+  int count;
+  char **words;
+} command_line;
+
+JSValue wrong_type(JSContext *ctx) { return JS_ThrowTypeError(ctx, "wrong argument type"); }
+
+static void print_value(JSContext *ctx, JSValueConst value) {
+  const char *text = JS_ToCString(ctx, value);
+  if (text) dprintf(STDERR_FILENO, "%s\n", text);
+  JS_FreeCString(ctx, text);
+}
+
+static _Noreturn void die_of(JSContext *ctx, JSValueConst error) {
+  print_value(ctx, error);
+  if (JS_IsError(ctx, error)) print_value(ctx, JS_GetPropertyStr(ctx, error, "stack"));
+  _exit(1);
+}
+
+void die_of_exception(JSContext *ctx) { die_of(ctx, JS_GetException(ctx)); }
+
+/* A rejection that has no handler when it comes may get one before the jobs of its turn are over. */
+static struct rejection {
+  struct rejection *next;
+  JSValue promise, reason;
+} *rejections;
+
+static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason, JS_BOOL is_handled, void *data) {
+  (void)data;
+  if (!is_handled) {
+    struct rejection *made = malloc(sizeof *made);
+    if (!made) abort();
+    *made = (struct rejection){
+        .next = rejections, .promise = JS_DupValue(ctx, promise), .reason = JS_DupValue(ctx, reason)};
+    rejections = made;
+    return;
+  }
+  for (struct rejection **place = &rejections; *place; place = &(*place)->next) {
+    struct rejection *found = *place;
+    if (JS_VALUE_GET_PTR(found->promise) != JS_VALUE_GET_PTR(promise)) continue;
+    *place = found->next;
+    JS_FreeValue(ctx, found->promise);
+    JS_FreeValue(ctx, found->reason);
+    free(found);
+    return;
+  }
+}
+
+void check_rejections(JSContext *ctx) {
+  if (rejections) die_of(ctx, rejections->reason);
+}
+
+/* invocation(): { argv, execPath } */
+static JSValue invocation(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
+  (void)self, (void)count, (void)arguments;
+  char path[4096];
+  ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+  JSValue result = JS_NewObject(ctx), words = JS_NewArray(ctx);
+  for (int i = 0; i < command_line.count; i++)
+    JS_DefinePropertyValueUint32(ctx, words, (uint32_t)i, JS_NewString(ctx, command_line.words[i]), JS_PROP_C_W_E);
+  JS_DefinePropertyValueStr(ctx, result, "argv", words, JS_PROP_C_W_E);
+  JS_DefinePropertyValueStr(ctx, result, "execPath", JS_NewStringLen(ctx, path, length < 0 ? 0 : (size_t)length),
+                            JS_PROP_C_W_E);
+  return result;
+}
+
+static void dispose_of_signals(void (*of_pipe)(int)) {
+  /* A parent that ignores it would have the kernel throw our children's ends away. */
+  signal(SIGCHLD, SIG_DFL);
+  signal(SIGPIPE, of_pipe);
+  signal(SIGXFSZ, of_pipe);
+}
+
+/* executeInstead(hostPath): this process becomes that program, with the same arguments. -errno when it cannot. */
+static JSValue execute_instead(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
+  (void)self;
+  const char *path = count > 0 && JS_IsString(arguments[0]) ? JS_ToCString(ctx, arguments[0]) : NULL;
+  if (!path) return wrong_type(ctx);
+  dispose_of_signals(SIG_DFL);
+  execve(path, command_line.words, environ);
+  int error = errno;
+  dispose_of_signals(SIG_IGN);
+  JS_FreeCString(ctx, path);
+  return JS_NewInt32(ctx, -error);
+}
+
+/* exit(status): at once. */
+static JSValue exit_binding(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
+  (void)self;
+  int32_t status = 0;
+  if (count > 0 && JS_ToInt32(ctx, &status, arguments[0])) return wrong_type(ctx);
+  _exit(status);
+}
+
+static JSValue addon_binding(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
+  (void)self, (void)count, (void)arguments;
+  return addon_exports(ctx);
+}
+
+const struct binding main_bindings[] = {
+    {"invocation", invocation, 0},
+    {"executeInstead", execute_instead, 1},
+    {"exit", exit_binding, 1},
+    {"addon", addon_binding, 0},
+    {0},
+};
+
+static const struct binding *const tables[] = {main_bindings, loop_bindings, file_bindings,
+                                               text_bindings, host_bindings, spawn_bindings};
+#define EACH_BINDING(entry)                                              \
+  for (size_t table = 0; table < sizeof tables / sizeof *tables; table++) \
+    for (const struct binding *entry = tables[table]; entry->name; entry++)
+
+static int fill_system_module(JSContext *ctx, JSModuleDef *module) {
+  EACH_BINDING(entry)
+  if (JS_SetModuleExport(ctx, module, entry->name, JS_NewCFunction(ctx, entry->function, entry->name, entry->length)))
+    return -1;
+  return 0;
+}
+
+JSModuleDef *system_module(JSContext *ctx, const char *name) {
+  JSModuleDef *module = JS_NewCModule(ctx, name, fill_system_module);
+  if (module) EACH_BINDING(entry) JS_AddModuleExport(ctx, module, entry->name);
+  return module;
+}
+
+/* All modules of the program lie in one directory. */
+static char *normalize(JSContext *ctx, const char *base, const char *name, void *data) {
+  (void)base, (void)data;
+  return js_strdup(ctx, strncmp(name, "./", 2) == 0 ? name + 2 : name);
+}
+
+static JSValue read_module(JSContext *ctx, const char *name) {
+  for (const struct program_module *module = program_modules; module->name; module++)
+    if (strcmp(module->name, name) == 0)
+      return JS_ReadObject(ctx, module->start, (size_t)(module->end - module->start), JS_READ_OBJ_BYTECODE);
+  return JS_ThrowReferenceError(ctx, "no module %s", name);
+}
+
+static JSModuleDef *load_module(JSContext *ctx, const char *name, void *data) {
+  (void)data;
+  if (strcmp(name, "runlet:system") == 0) return system_module(ctx, name);
+  JSValue value = read_module(ctx, name);
+  if (JS_IsException(value)) return NULL;
+  JSModuleDef *module = JS_VALUE_GET_PTR(value);
+  JS_FreeValue(ctx, value); /* the context has it too */
+  return module;
+}
+
+/* No function makes code of text: eval and Function are not there. */
+static JSContext *make_context(JSRuntime *runtime) {
+  JSContext *ctx = JS_NewContextRaw(runtime);
+  if (!ctx) abort();
+  JS_AddIntrinsicBaseObjects(ctx);
+  JS_AddIntrinsicDate(ctx);
+  JS_AddIntrinsicStringNormalize(ctx);
+  JS_AddIntrinsicRegExpCompiler(ctx);
+  JS_AddIntrinsicRegExp(ctx);
+  JS_AddIntrinsicJSON(ctx);
+  JS_AddIntrinsicProxy(ctx);
+  JS_AddIntrinsicMapSet(ctx);
+  JS_AddIntrinsicTypedArrays(ctx);
+  JS_AddIntrinsicPromise(ctx);
+  JS_AddIntrinsicBigInt(ctx);
+  return ctx;
+}
+
+/* What is closed of the standard descriptors would be the next file that is opened. */
+static void open_standard_descriptors(void) {
+  for (int fd = 0; fd < 3; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) abort();
+}
+
+/* Cycles are few in a command, and short-lived: their collection may wait. */
+enum { GC_THRESHOLD_BYTES = 64 << 20, STACK_BYTES = 4 << 20 };
+
+int main(int count, char **words) {
+  command_line.count = count;
+  command_line.words = words;
+  open_standard_descriptors();
+  dispose_of_signals(SIG_IGN);
+  JSRuntime *runtime = JS_NewRuntime();
+  if (!runtime) abort();
+  struct rlimit stack;
+  getrlimit(RLIMIT_STACK, &stack);
+  JS_SetMaxStackSize(runtime, stack.rlim_cur / 2 < STACK_BYTES ? stack.rlim_cur / 2 : STACK_BYTES);
+  JS_SetGCThreshold(runtime, GC_THRESHOLD_BYTES);
+  JS_SetCanBlock(runtime, true);
+  JS_SetModuleLoaderFunc(runtime, normalize, load_module, NULL);
+  JS_SetHostPromiseRejectionTracker(runtime, track_rejection, NULL);
+  JSContext *ctx = make_context(runtime);
+  loop_open();
+  JSValue program = read_module(ctx, program_modules[0].name);
+  if (JS_IsException(program) || JS_ResolveModule(ctx, program) < 0) die_of_exception(ctx);
+  if (JS_IsException(JS_EvalFunction(ctx, program))) die_of_exception(ctx);
+  loop_run(ctx);
+  JSValue process = JS_GetPropertyStr(ctx, JS_GetGlobalObject(ctx), "process");
+  JS_Invoke(ctx, process, JS_NewAtom(ctx, "exit"), 0, NULL);
+  die_of_exception(ctx);
+}

@@ -1,9 +1,10 @@
-// Makes the standalone executable: the command, its addon and its init helper beside each other in one directory.
-// `node scripts/standalone.js [DIR]`; the default is dist/ at the top.
+// Makes the standalone command: `runlet`, a small executable that starts at once, its init helper, and `runlet-bun`, with its
+// addon, for the commands that the small one leaves to it. `node scripts/standalone.js [DIR]`; the default is dist/ at the top.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildEngine } from "../standalone/scripts/build-engine.js";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bun = join(root, "node_modules", "@oven", `bun-linux-${process.arch}`, "bin", "bun");
@@ -65,13 +66,46 @@ function install(source, target, mode) {
   renameSync(temporary, target);
 }
 
+const main = join(root, "packages", "cli", "src", "main.ts");
+
+/**
+ * Modules that want what the small executable has not: registries, archives, compression, CRIU. Each is imported before its
+ * command has done anything.
+ */
+const delegatedModules = [
+  /^\.\/commands\/(bundle|checkpoint|restore|image\/[a-z]+)\.ts$/,
+  /^\.\.\/(images|image\/run-request)\.ts$/,
+  /^\.\/bundle-removal\.ts$/,
+];
+
+const delegation = {
+  name: "delegation",
+  resolveId(source) {
+    const isDelegated = delegatedModules.some((pattern) => pattern.test(source));
+    return isDelegated ? join(root, "standalone", "src", "delegate.ts") : null;
+  },
+};
+
+function buildBun(target, define) {
+  const temporary = `${target}.${process.pid}`;
+  const constants = Object.entries(define).map(([name, value]) => `--define=${name}=${value}`);
+  execFileSync(
+    bun,
+    ["build", ...flags, ...constants, main, `--outfile=${temporary}`],
+    // A directory without a bunfig.toml or .env: this one's own must not decide what is built.
+    { cwd: dirname(target), stdio: ["ignore", "ignore", "inherit"] },
+  );
+  ignoreVariables(temporary);
+  install(temporary, target, "755");
+}
+
 /**
  * Builds into a directory.
  *
  * @param {string} outDir - made if it is not there.
- * @returns {string[]} the paths of what was made.
+ * @returns {Promise<string[]>} the paths of what was made, `runlet` first.
  */
-export function buildStandalone(outDir) {
+export async function buildStandalone(outDir) {
   const addon = join(prebuilds, "@runlet+syscall.node");
   const helper = join(prebuilds, "runlet-init");
   for (const needed of [bun, addon, helper]) {
@@ -80,30 +114,20 @@ export function buildStandalone(outDir) {
   mkdirSync(outDir, { recursive: true });
   const { version } = JSON.parse(readFileSync(join(root, "packages", "cli", "package.json"), "utf8"));
   const commit = describeCommit();
-  const executable = join(outDir, "runlet");
-  const temporary = `${executable}.${process.pid}`;
-  execFileSync(
-    bun,
-    [
-      "build",
-      ...flags,
-      `--define=RUNLET_VERSION=${JSON.stringify(version)}`,
-      ...(commit === undefined ? [] : [`--define=RUNLET_COMMIT=${JSON.stringify(commit)}`]),
-      join(root, "packages", "cli", "src", "main.ts"),
-      `--outfile=${temporary}`,
-    ],
-    // A directory without a bunfig.toml or .env: this one's own must not decide what is built.
-    { cwd: outDir, stdio: ["ignore", "ignore", "inherit"] },
-  );
-  ignoreVariables(temporary);
-  install(temporary, executable, "755");
-  install(addon, join(outDir, "runlet.node"), "644");
-  install(helper, join(outDir, "runlet-init"), "755");
-  return [executable, join(outDir, "runlet.node"), join(outDir, "runlet-init")];
+  const define = {
+    RUNLET_VERSION: JSON.stringify(version),
+    ...(commit === undefined ? {} : { RUNLET_COMMIT: JSON.stringify(commit) }),
+  };
+  const [runlet, init, runletBun, node] = ["runlet", "runlet-init", "runlet-bun", "runlet.node"].map((name) => join(outDir, name));
+  await buildEngine({ entry: main, target: runlet, define, plugins: [delegation] });
+  buildBun(runletBun, define);
+  install(addon, node, "644");
+  install(helper, init, "755");
+  return [runlet, init, runletBun, node];
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const path of buildStandalone(resolve(process.argv[2] ?? join(root, "dist")))) {
+  for (const path of await buildStandalone(resolve(process.argv[2] ?? join(root, "dist")))) {
     process.stdout.write(`${basename(path).padEnd(12)} ${statSync(path).size} bytes  ${path}\n`);
   }
 }

@@ -43,7 +43,7 @@ static void compile(const char *directory, const char *name, const char *path) {
   JSContext *ctx = JS_NewContext(runtime);
   size_t length, bytes_length;
   char *text = read_whole(path, &length);
-  JSValue module = JS_Eval(ctx, text, length, name, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY | JS_EVAL_FLAG_STRIP);
+  JSValue module = JS_Eval(ctx, text, length, name, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
   if (JS_IsException(module)) {
     JSValue error = JS_GetException(ctx), stack = JS_GetPropertyStr(ctx, error, "stack");
     fprintf(stderr, "%s%s", JS_ToCString(ctx, error), JS_ToCString(ctx, stack));

@@ -33,6 +33,10 @@ extern const struct program_module program_modules[];
 /* Throws the TypeError of a wrong argument. */
 JSValue wrong_type(JSContext *ctx);
 
+/* The engine's memory; memory_open() once, before the first use. */
+void memory_open(void);
+extern const JSMallocFunctions memory_functions;
+
 /* The loop: what waits for descriptors, timers, signals and other threads, on JavaScript's own thread. */
 
 /* Once, before all else of it. */

@@ -193,7 +193,8 @@ int main(int count, char **words) {
   command_line.words = words;
   open_standard_descriptors();
   dispose_of_signals(SIG_IGN);
-  JSRuntime *runtime = JS_NewRuntime();
+  memory_open();
+  JSRuntime *runtime = JS_NewRuntime2(&memory_functions, NULL);
   if (!runtime) abort();
   struct rlimit stack;
   getrlimit(RLIMIT_STACK, &stack);

@@ -5,8 +5,8 @@
 #include "addon.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 
 struct fd_watch {
   struct fd_watch *next;
@@ -43,7 +43,12 @@ static napi_value watch(napi_env env, napi_callback_info info) {
   int fd = arg_int(&args, 0);
   uint32_t events = (uint32_t)arg_int64(&args, 1), number = (uint32_t)arg_int64(&args, 2);
   if (args_failed(&args)) return NULL;
-  if (fcntl(fd, F_GETFD) < 0) return number_value(env, -errno);
+  /* As epoll_ctl(2), which the addon's own watch asks. */
+  struct stat status;
+  if (fstat(fd, &status) < 0) return number_value(env, -errno);
+  if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) return number_value(env, -EPERM);
+  for (struct fd_watch *other = watches; other; other = other->next)
+    if (other->fd == fd) return number_value(env, -EEXIST);
   struct fd_watch *made = malloc(sizeof *made);
   if (!made) return number_value(env, -ENOMEM);
   *made = (struct fd_watch){.next = watches, .fd = fd, .number = number};

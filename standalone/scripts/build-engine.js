@@ -76,6 +76,21 @@ function buildCompiler(objects) {
   return target;
 }
 
+const programId = "runlet:program";
+
+/** The program's first module: what the engine lacks, then the entry. */
+function program(entry) {
+  const globals = join(root, "src", "globals", "index.ts");
+  return {
+    name: "program",
+    resolveId(source) {
+      if (source === programId) return { id: programId, moduleSideEffects: true };
+      return source === globals || source === entry ? { id: source, moduleSideEffects: true } : null;
+    },
+    load: (id) => (id === programId ? [globals, entry].map((path) => `import ${JSON.stringify(path)};`).join("\n") : null),
+  };
+}
+
 /** What replaces a module of the program in this executable. */
 function replacements() {
   const binding = join(syscall, "src", "binding.ts");
@@ -95,12 +110,12 @@ function replacements() {
 
 async function bundle(entry, define, outDir, plugins) {
   const { output } = await build({
-    input: { program: entry },
+    input: { program: programId },
     platform: "neutral",
     resolve: { conditionNames: ["@runlet/source", "import", "default"] },
     transform: { target: "es2022", define },
-    plugins: [...plugins, replacements()],
-    treeshake: true,
+    plugins: [program(entry), ...plugins, replacements()],
+    shimMissingExports: true,
     output: { dir: outDir, format: "esm", minify: true, chunkFileNames: "[name]-[hash].js" },
     logLevel: "warn",
   });

@@ -17,12 +17,13 @@ test("the page's commands install runlet, which runs", timeout, async () => {
     const [commands = "", ...others] = new ManualSection("Installing").blocks("sh");
     expect(others).toEqual([]);
     const { stdout } = await scene.succeed(["sh", "-euc", commands], { cwd: repository });
-    expect(stdout).toMatch(/^runlet version .*\n(.*\n)*bun: /);
+    expect(stdout).toMatch(/^runlet version .*\n(.*\n)*quickjs: /);
     const found = await scene.succeed(["sh", "-c", "command -v runlet; stat -c %a:%n /usr/local/bin/runlet*"]);
     expect(found.stdout.trim().split("\n").sort()).toEqual([
       "/usr/local/bin/runlet",
       "644:/usr/local/bin/runlet.node",
       "755:/usr/local/bin/runlet",
+      "755:/usr/local/bin/runlet-bun",
       "755:/usr/local/bin/runlet-init",
     ]);
   } finally {
@@ -65,7 +66,7 @@ test("the page's configuration and commands for Docker do what they say, one aft
     expect(printed[0]).toMatch(/^hello\n[0-9a-f]{64}\nworker\nuid=0\(root\)[^\n]*\nworker\nworker\n$/);
     expect(printed).toHaveLength(2);
     const version = await scene.succeed(["runc", "--version"]);
-    expect(version.stdout).toMatch(/^runc version .*\n(.*\n)*bun: /);
+    expect(version.stdout).toMatch(/^runc version .*\n(.*\n)*quickjs: /);
   } finally {
     await scene.close();
   }

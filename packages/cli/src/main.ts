@@ -5,7 +5,8 @@ import { runProgram } from "./program.ts";
 
 /** In a standalone executable argv[0] as it was given; with npm the link in the directory of commands. */
 function programName(): string {
-  const path = process.versions.bun === undefined ? (process.argv[1] ?? "") : process.argv0;
+  const { bun, quickjs } = process.versions;
+  const path = (bun ?? quickjs) === undefined ? (process.argv[1] ?? "") : process.argv0;
   const name = path.slice(path.lastIndexOf("/") + 1);
   return name === "" || name === "main.js" || name === "runlet.js" || name === "node" || name === "bun"
     ? "runlet"

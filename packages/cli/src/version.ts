@@ -15,11 +15,12 @@ export function programVersion(): string {
 
 /** What `--version` prints: Docker reads the first line, and the others by their names. */
 export function versionText(programName: string): string {
-  const { bun, node } = process.versions;
+  const { quickjs, bun, node } = process.versions;
+  const [engine, engineVersion] = quickjs ? ["quickjs", quickjs] : bun ? ["bun", bun] : ["node", node];
   return [
     `${programName} version ${programVersion()}`,
     ...(typeof RUNLET_COMMIT === "string" ? [`commit: ${RUNLET_COMMIT}`] : []),
     `spec: ${ociVersion}`,
-    bun === undefined ? `node: ${node}` : `bun: ${bun}`,
+    `${engine}: ${engineVersion}`,
   ].join("\n");
 }

@@ -335,6 +335,11 @@ export class Container implements AsyncDisposable {
     if (last !== null && this.#process.isOurs) await this.#end(last);
   }
 
+  /** Whether its bundle was made for it of an image, and goes with it: {@link delete} wants the runtime's `images` then. */
+  get ownsBundle(): boolean {
+    return this.#record.readIfThere(true)?.ownsBundle ?? false;
+  }
+
   #kill(): void {
     const record = this.#record.readIfThere(true);
     if (record !== null) this.#process.signal(record, SIGKILL);

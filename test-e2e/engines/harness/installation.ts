@@ -9,7 +9,7 @@ const repository = resolve(import.meta.dirname, "../../..");
 const executable = resolve(repository, process.env.RUNTIME ?? "dist/runlet");
 
 /** Files that belong together: the executable looks for the others in its own directory. */
-const companions = ["runlet.node", "runlet-init"] as const;
+const companions = ["runlet-init", "runlet-bun", "runlet.node"] as const;
 
 /** Copies the executable and what belongs to it into a directory, which is made. */
 export function copyRunlet(directory: string): void {

@@ -2,7 +2,6 @@ import { isRunletError } from "@runlet/errors";
 import type { Container, Runtime } from "@runlet/lifecycle";
 import type { Invocation } from "../command.ts";
 import { selectContainers } from "../container-selection.ts";
-import { lazyImages } from "../images.ts";
 import type { containerId } from "../options/create.ts";
 import type { deleteOptions } from "../options/lifecycle.ts";
 import { openRuntime } from "../runtime.ts";
@@ -10,10 +9,12 @@ import { openRuntime } from "../runtime.ts";
 /** Removes what is left of a container. */
 export async function run(invocation: Invocation<typeof deleteOptions, typeof containerId>): Promise<number> {
   const { options, positionals } = invocation;
-  const runtime = await openRuntime(invocation, lazyImages());
-  for (const container of await select(runtime, positionals.id, options)) {
-    await container.delete({ force: options.force });
+  let containers = await select(await openRuntime(invocation), positionals.id, options);
+  if (containers.some(({ ownsBundle }) => ownsBundle)) {
+    const { lazyImages } = await import("../images.ts");
+    containers = await select(await openRuntime(invocation, lazyImages()), positionals.id, options);
   }
+  for (const container of containers) await container.delete({ force: options.force });
   return 0;
 }
 

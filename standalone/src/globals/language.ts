@@ -27,8 +27,9 @@ function toReversed<Item>(this: Item[]): Item[] {
   return Array.from(this).reverse();
 }
 
+const { hasOwnProperty } = Object.prototype;
 function hasOwn(object: object, key: PropertyKey): boolean {
-  return Object.hasOwn(object, key);
+  return Reflect.apply(hasOwnProperty, object, [key]);
 }
 
 /** A stack without its last two calls, those of making an error, and without an end of its last line. */

@@ -32,7 +32,12 @@ export default defineConfig({
         test: {
           name: "unit",
           pool: "forks",
-          include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts", "scripts/**/*.test.ts"],
+          include: [
+            "packages/*/src/**/*.test.ts",
+            "packages/*/test/**/*.test.ts",
+            "standalone/test/**/*.test.ts",
+            "scripts/**/*.test.ts",
+          ],
           exclude: ["**/*.root.test.ts", "**/node_modules/**", "**/dist/**"],
           ...limits,
         },

@@ -52,7 +52,8 @@ struct child {
   char *const *env;
   const char *directory;
   const int *fds;
-  int failure;
+  /* The compiler does not know that there are two who run. */
+  volatile int failure;
 };
 
 /* Nothing of the parent's is left to the program but its three descriptors: signals are as after start, as they are for
@@ -120,10 +121,9 @@ FUNCTION(spawn_spawn) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  struct child *volatile shared = &child;
   pid_t pid = vfork();
-  if (pid == 0) become(shared);
-  int failure = pid < 0 ? errno : shared->failure;
+  if (pid == 0) become(&child);
+  int failure = pid < 0 ? errno : child.failure;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (pid > 0 && failure != 0) RETRY(waitpid(pid, NULL, 0));
   return JS_NewInt32(ctx, failure != 0 ? -failure : pid);

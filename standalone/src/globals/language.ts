@@ -27,6 +27,7 @@ function toReversed<Item>(this: Item[]): Item[] {
   return Array.from(this).reverse();
 }
 
+/** Not by a call of its own: minifiers make a call of Object.hasOwn of that. */
 const { hasOwnProperty } = Object.prototype;
 function hasOwn(object: object, key: PropertyKey): boolean {
   return Reflect.apply(hasOwnProperty, object, [key]);

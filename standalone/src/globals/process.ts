@@ -2,7 +2,7 @@ import * as system from "runlet:system";
 import * as childProcess from "../modules/child_process.ts";
 import * as fs from "../modules/fs.ts";
 import { signalNumbers } from "../modules/signal-number.ts";
-import { systemError } from "../modules/system-error.ts";
+import { callError, systemError } from "../modules/system-error.ts";
 import * as tty from "../modules/tty.ts";
 
 type SignalListener = (name: string, number: number) => void;
@@ -30,7 +30,7 @@ function watch(name: string, isWatched: boolean): void {
   if (!areSignalsHandedOver) system.onSignal(handOver);
   areSignalsHandedOver = true;
   const result = system.watchSignal(number, isWatched);
-  if (result < 0) throw systemError(result, "uv_signal_start");
+  if (result < 0) throw callError(result, "uv_signal_start");
 }
 
 const { argv, execPath } = system.invocation();
@@ -68,11 +68,7 @@ export const process = {
     const number = typeof signal === "number" ? signal : signalNumbers[signal];
     if (number === undefined) throw new TypeError(`${signal} is no signal`);
     const result = system.kill(pid, number);
-    if (result < 0) {
-      const error = systemError(result, "kill");
-      error.message = `kill ${error.code}`;
-      throw error;
-    }
+    if (result < 0) throw callError(result, "kill");
     return true;
   },
 

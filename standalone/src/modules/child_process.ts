@@ -6,7 +6,7 @@ import { type ChildInput, type ChildOutput, PipeInput, PipeOutput } from "./chil
 import { EventEmitter } from "./event-emitter.ts";
 import { closeSync, openSync } from "./fs.ts";
 import { signalName, signalNumbers } from "./signal-number.ts";
-import { type SystemError, systemError } from "./system-error.ts";
+import { callError, type SystemError, systemError } from "./system-error.ts";
 
 interface SpawnOptions {
   readonly argv0?: string;
@@ -63,9 +63,7 @@ function closeAll(fds: readonly number[]): void {
 }
 
 function spawnError(number: number, call: string, file: string, args: readonly string[]): SystemError {
-  const error = systemError(number, `${call} ${file}`, { path: file });
-  error.message = `${call} ${file} ${error.code}`;
-  return Object.assign(error, { spawnargs: args });
+  return Object.assign(callError(number, `${call} ${file}`, { path: file }), { spawnargs: args });
 }
 
 /** How waitpid(2) says that a process has ended. */

@@ -26,3 +26,10 @@ export function systemError(number: number, syscall: string, subject: Subject = 
     ...subject,
   });
 }
+
+/** As {@link systemError}, with the shorter message of the calls that have nothing to do with files. */
+export function callError(number: number, syscall: string, subject: Subject = {}): SystemError {
+  const error = systemError(number, syscall, subject);
+  error.message = `${syscall} ${error.code}`;
+  return error;
+}

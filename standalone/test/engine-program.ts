@@ -1,0 +1,2 @@
+import "../src/globals/index.ts";
+import "./program.js";

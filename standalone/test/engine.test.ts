@@ -1,0 +1,48 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildEngine } from "../scripts/build-engine.js";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const subjects = ["abort", "buffer", "child", "file", "host", "language", "path", "text", "timer"];
+
+let scratch: string;
+let enginePath: string;
+
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), "runlet-engine-"));
+  enginePath = join(scratch, "program");
+  await buildEngine({ entry: join(here, "engine-program.ts"), target: enginePath });
+});
+
+afterAll(() => {
+  rmSync(scratch, { recursive: true });
+});
+
+/** What a program shows of a subject. Both programs have the same directory, one after the other. */
+function run(file: string, args: readonly string[], subject: string) {
+  const directory = join(scratch, "directory");
+  mkdirSync(directory, { mode: 0o755 });
+  try {
+    const { status, signal, stdout, stderr } = spawnSync(file, [...args, subject, directory], {
+      encoding: "utf8",
+      maxBuffer: 64 * 1024 * 1024,
+      env: { PATH: process.env.PATH, SHOWN: "é", EMPTY: "" },
+    });
+    return { status, signal, stderr, lines: stdout.split("\n") };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+describe("the engine shows a program what Node shows it", () => {
+  test.each(subjects)("of %s", (subject) => {
+    const expected = run(process.execPath, ["--no-warnings", join(here, "program.js")], subject);
+    expect(expected).toMatchObject({ signal: null, stderr: "" });
+    expect(expected.lines.length).toBeGreaterThan(3);
+    expect(run(enginePath, [], subject)).toEqual(expected);
+  });
+});

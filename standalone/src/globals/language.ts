@@ -27,10 +27,11 @@ function toReversed<Item>(this: Item[]): Item[] {
   return Array.from(this).reverse();
 }
 
-/** Not by a call of its own: minifiers make a call of Object.hasOwn of that. */
-const { hasOwnProperty } = Object.prototype;
+const isOwn = Object.prototype.hasOwnProperty;
+
+/** Not by `isOwn.call`, of which minifiers make a call of Object.hasOwn. */
 function hasOwn(object: object, key: PropertyKey): boolean {
-  return Reflect.apply(hasOwnProperty, object, [key]);
+  return Reflect.apply(isOwn, object, [key]);
 }
 
 /** A stack without its last two calls, those of making an error, and without an end of its last line. */

@@ -116,26 +116,30 @@ FUNCTION(file_read_to_end) {
   return value;
 }
 
-/* Fills an ArrayBuffer: dev, ino, mode, nlink, uid, gid, rdev and size as eight doubles, and then as eight 64-bit integers. */
+enum { STATUS_FIELDS = 9 };
+
+/* Fills an ArrayBuffer: dev, ino, mode, nlink, uid, gid, rdev, size and the time of the last change of the content in
+ * nanoseconds, as doubles and then once more as 64-bit integers. */
 static JSValue status_value(JSContext *ctx, JSValueConst buffer, int result, const struct stat *status) {
+  int failure = errno;
   size_t size;
   uint8_t *into = JS_GetArrayBuffer(ctx, &size, buffer);
-  int64_t fields[8];
-  if (!into || size < 2 * sizeof fields) return wrong_type(ctx);
-  if (result < 0) return JS_NewInt32(ctx, -errno);
-  fields[0] = (int64_t)status->st_dev;
-  fields[1] = (int64_t)status->st_ino;
-  fields[2] = status->st_mode;
-  fields[3] = (int64_t)status->st_nlink;
-  fields[4] = status->st_uid;
-  fields[5] = status->st_gid;
-  fields[6] = (int64_t)status->st_rdev;
-  fields[7] = status->st_size;
-  for (int i = 0; i < 8; i++) {
-    double number = (double)(i < 7 ? (uint64_t)fields[i] : (uint64_t)status->st_size);
-    memcpy(into + (size_t)i * sizeof number, &number, sizeof number);
-  }
-  memcpy(into + sizeof fields, fields, sizeof fields);
+  int64_t integers[STATUS_FIELDS];
+  double doubles[STATUS_FIELDS];
+  if (!into || size < sizeof doubles + sizeof integers) return wrong_type(ctx);
+  if (result < 0) return JS_NewInt32(ctx, -failure);
+  integers[0] = (int64_t)status->st_dev;
+  integers[1] = (int64_t)status->st_ino;
+  integers[2] = status->st_mode;
+  integers[3] = (int64_t)status->st_nlink;
+  integers[4] = status->st_uid;
+  integers[5] = status->st_gid;
+  integers[6] = (int64_t)status->st_rdev;
+  integers[7] = status->st_size;
+  integers[8] = status->st_mtim.tv_sec * INT64_C(1000000000) + status->st_mtim.tv_nsec;
+  for (int i = 0; i < STATUS_FIELDS; i++) doubles[i] = (double)integers[i];
+  memcpy(into, doubles, sizeof doubles);
+  memcpy(into + sizeof doubles, integers, sizeof integers);
   return JS_NewInt32(ctx, 0);
 }
 

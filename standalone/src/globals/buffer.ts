@@ -8,10 +8,16 @@ const Bytes: new (source: number | ArrayLike<number> | ArrayBuffer, offset?: num
 
 /** Node's, as far as the command uses it. */
 export class Buffer extends Bytes {
-  static from(source: string | ArrayLike<number> | ArrayBuffer): Buffer {
+  /** A copy, but for an ArrayBuffer, whose memory is shared. */
+  static from(source: string | ArrayLike<number>): Buffer;
+  static from(source: ArrayBufferLike, offset?: number, length?: number): Buffer;
+  static from(source: string | ArrayLike<number> | ArrayBufferLike, offset?: number, length?: number): Buffer {
     if (typeof source === "string") return new Buffer(system.encodeText(source));
-    // What has a memory of its own is copied; that of an ArrayBuffer is shared.
-    return new Buffer(source as ArrayBuffer);
+    return new Buffer(source as ArrayBuffer, offset, length);
+  }
+
+  static of(...bytes: number[]): Buffer {
+    return new Buffer(bytes);
   }
 
   static alloc(sizeBytes: number): Buffer {
@@ -38,6 +44,28 @@ export class Buffer extends Bytes {
 
   static compare(a: Uint8Array, b: Uint8Array): -1 | 0 | 1 {
     return system.compareBytes(a, b);
+  }
+
+  override subarray(start?: number, end?: number): Buffer {
+    return super.subarray(start, end) as Buffer;
+  }
+
+  readUInt32LE(offset = 0): number {
+    return this.readInt32LE(offset) >>> 0;
+  }
+
+  readInt32LE(offset = 0): number {
+    return this.#view(offset, 4).getInt32(0, true);
+  }
+
+  readBigUInt64LE(offset = 0): bigint {
+    return this.#view(offset, 8).getBigUint64(0, true);
+  }
+
+  /** @throws RangeError when it goes beyond the end. */
+  #view(offset: number, sizeBytes: number): DataView {
+    if (!(offset >= 0 && offset + sizeBytes <= this.length)) throw new RangeError(`no ${sizeBytes} bytes at ${offset}`);
+    return new DataView(this.buffer, this.byteOffset + offset, sizeBytes);
   }
 
   equals(other: Uint8Array): boolean {

@@ -2,6 +2,7 @@
 
 import "./language.ts";
 import { AbortController, AbortSignal } from "./abort.ts";
+import { btoa } from "./base64.ts";
 import { Buffer } from "./buffer.ts";
 import { process } from "./process.ts";
 import { structuredClone } from "./structured-clone.ts";
@@ -14,6 +15,7 @@ const globals = {
   Buffer,
   TextDecoder,
   TextEncoder,
+  btoa,
   clearTimeout,
   process,
   setTimeout,

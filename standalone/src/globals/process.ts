@@ -12,11 +12,7 @@ const signalListeners = new Map<string, SignalListener[]>();
 let exitListeners: ExitListener[] = [];
 let areSignalsHandedOver = false;
 
-const builtinModules: Readonly<Record<string, object>> = {
-  "node:child_process": childProcess,
-  "node:fs": fs,
-  "node:tty": tty,
-};
+const builtinModules = { "node:child_process": childProcess, "node:fs": fs, "node:tty": tty };
 
 function handOver(number: number): void {
   for (const [name, listeners] of signalListeners) {
@@ -42,7 +38,7 @@ export const process = {
   argv: [execPath, ...argv],
   argv0: argv[0] ?? "",
   execPath,
-  versions: { quickjs: "2021-03-27" },
+  versions: { quickjs: "2021-03-27" } as { quickjs: string; bun?: string; node?: string },
 
   get arch(): string {
     return system.architecture();
@@ -103,7 +99,7 @@ export const process = {
     return system.exit(status);
   },
 
-  getBuiltinModule(id: string): object | undefined {
+  getBuiltinModule<Id extends keyof typeof builtinModules>(id: Id): (typeof builtinModules)[Id] {
     return builtinModules[id];
   },
 };

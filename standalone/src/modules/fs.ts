@@ -78,9 +78,9 @@ const inBytes = 0;
 const inText = 1;
 const inLatin1 = 2;
 
-export function readFileSync(file: string | number): Uint8Array;
+export function readFileSync(file: string | number): Buffer;
 export function readFileSync(file: string | number, encoding: "utf8" | "latin1"): string;
-export function readFileSync(file: string | number, encoding?: "utf8" | "latin1"): Uint8Array | string {
+export function readFileSync(file: string | number, encoding?: "utf8" | "latin1"): Buffer | string {
   const fd = typeof file === "number" ? file : openSync(file);
   try {
     if (encoding === undefined) {
@@ -113,7 +113,7 @@ const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
 const S_IFCHR = 0o020000;
 
-/** What stat(2) says, the times aside. */
+/** What stat(2) says, as far as the command asks. */
 export class Stats<Num extends number | bigint = number> {
   readonly dev: Num;
   readonly ino: Num;
@@ -149,26 +149,41 @@ export class Stats<Num extends number | bigint = number> {
   }
 }
 
+/** With the exact numbers, and the time of the last change of the content. */
+export class BigIntStats extends Stats<bigint> {
+  readonly mtimeNs: bigint;
+
+  constructor(fields: ArrayLike<bigint>) {
+    super(fields);
+    this.mtimeNs = fields[8] as bigint;
+  }
+}
+
 /** Fields of the last stat(2): the numbers, and the same ones exactly. */
-const fields = new ArrayBuffer(128);
-const numbers = new Float64Array(fields, 0, 8);
-const integers = new BigUint64Array(fields, 64, 8);
+const fields = new ArrayBuffer(144);
+const numbers = new Float64Array(fields, 0, 9);
+const integers = new BigInt64Array(fields, 72, 9);
 
 interface StatOptions {
   readonly bigint?: boolean;
   readonly throwIfNoEntry?: boolean;
 }
 
-export function statSync(path: string, options: StatOptions = {}): Stats | Stats<bigint> | undefined {
+export function statSync(path: string, options: { readonly bigint: true }): BigIntStats;
+export function statSync(path: string, options: { readonly throwIfNoEntry: false }): Stats | undefined;
+export function statSync(path: string): Stats;
+export function statSync(path: string, options: StatOptions = {}): Stats | BigIntStats | undefined {
   const result = system.stat(path, fields);
   if (options.throwIfNoEntry === false && result === -errno.ENOENT) return undefined;
   check(result, "stat", path);
-  return options.bigint === true ? new Stats(integers) : new Stats(numbers);
+  return options.bigint === true ? new BigIntStats(integers) : new Stats(numbers);
 }
 
-export function fstatSync(fd: number, options: StatOptions = {}): Stats | Stats<bigint> {
+export function fstatSync(fd: number, options: { readonly bigint: true }): BigIntStats;
+export function fstatSync(fd: number): Stats;
+export function fstatSync(fd: number, options: StatOptions = {}): Stats | BigIntStats {
   check(system.fstat(fd, fields), "fstat");
-  return options.bigint === true ? new Stats(integers) : new Stats(numbers);
+  return options.bigint === true ? new BigIntStats(integers) : new Stats(numbers);
 }
 
 export function statfsSync(path: string): { type: number } {

@@ -21,6 +21,17 @@ export async function buffer({ show }) {
   }
   show("string of", String(made), `${made}`, made.toString());
   show("indexOf", made.indexOf(0x6c), made.indexOf(0), Array.from(made.subarray(0, 3)));
+  show("of", Buffer.of(1, 2), Buffer.from(memory, 1).length, Buffer.from(memory, 1, 2));
+  const numbers = Buffer.from([1, 2, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 9]).subarray(1);
+  show("numbers", numbers.readUInt32LE(), numbers.readUInt32LE(2), numbers.readInt32LE(2), numbers.readBigUInt64LE(1));
+  for (const offset of [-1, 6, 100]) {
+    try {
+      show("beyond", numbers.readUInt32LE(offset));
+    } catch (error) {
+      show("beyond", error instanceof RangeError);
+    }
+  }
+  for (const text of ["", "a", "ab", "abc", "abcd", "\xff\xfe\0"]) show("btoa", btoa(text));
   show(
     "methods",
     made.slice(0, 2).length,

@@ -156,6 +156,7 @@ function statuses(at, show, attempt) {
   );
   const exact = fs.statSync(at("rw"), { bigint: true });
   show("exact", exact.ino === BigInt(ino), exact.dev === BigInt(dev), exact.size, exact.isFile(), exact.isDirectory());
+  show("time", exact.mtimeNs > 1_700_000_000_000_000_000n, fs.statSync("/etc/passwd", { bigint: true }).mtimeNs);
   const terminal = fs.statSync("/dev/null");
   show(
     "device",

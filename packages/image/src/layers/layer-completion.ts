@@ -16,6 +16,7 @@ import {
   utimensat,
 } from "@runlet/syscall";
 import { hasCode } from "../store/store-error.ts";
+import { editDirectory } from "./directory-edit.ts";
 import { MergedTree, splitPath } from "./merged-tree.ts";
 
 const epoch = { seconds: 0, nanoseconds: 0 };
@@ -46,13 +47,14 @@ export function completeLayer(options: {
   using tree = MergedTree.open([...lowerHostPaths, treeHostPath]);
   for (const path of whiteouts)
     tree.withPlace(splitPath(path), (place) => {
-      if (place.below === undefined && isWhiteout(place)) unlinkat({ dirFd: place.dirFd, path: place.path });
+      const { dirFd, path: name, below } = place;
+      if (below === undefined && isWhiteout(place)) editDirectory(dirFd, () => unlinkat({ dirFd, path: name }));
     });
   const directories = impliedDirectories.map(splitPath);
   for (const path of directories.toReversed())
     if (path.length > 0)
       tree.withPlace(path, ({ dirFd, path: name, below }) => {
-        if (below !== "directory") removeIfEmpty({ dirFd, path: name });
+        if (below !== "directory") editDirectory(dirFd, () => removeIfEmpty({ dirFd, path: name }));
       });
   for (const path of directories) {
     if (path.length === 0) completeDirectory(...tree.rootFds);

@@ -93,6 +93,27 @@ describe("a layer's hard links to files of the layers below give what umoci make
   });
 });
 
+describe("a directory is as old as its entry says, whatever the layers below have made of what lies in it", () => {
+  const own = (path: string): LayerEntry => ({ path, mtime: { seconds: 5, nanoseconds: 7 } });
+  const cases: Readonly<Record<string, readonly LayerEntry[]>> = {
+    "a whiteout of nothing": [own("new/"), whiteout("new/.wh.x"), own("d/"), whiteout("d/.wh.nothing")],
+    "a directory of whiteouts of nothing": [
+      own("new/"),
+      whiteout("new/none/.wh.x"),
+      own("./"),
+      whiteout("no/ne/.wh.x"),
+    ],
+    "an opaque root": [own("./"), whiteout(".wh..wh..opq"), file("new")],
+  };
+
+  test.each(Object.entries(cases))("%s", async (_name, entries) => {
+    const layout = imageOf(base, entries);
+    const { listing } = await listImage(layout);
+    expect(listing).toEqual(listByUmoci(layout, "latest"));
+    expect(Object.values(listing).join()).toContain("mtime=5000000007");
+  });
+});
+
 describe("what is not there any more gets no second name", () => {
   const cases: Readonly<Record<string, readonly (readonly LayerEntry[])[]>> = {
     "nowhere at all": [[link("a", "d/nothing")]],

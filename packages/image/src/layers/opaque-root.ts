@@ -10,6 +10,7 @@ import {
   type Place,
 } from "@runlet/syscall";
 import { MergedDirectory } from "../diff/merged-directory.ts";
+import { editDirectory } from "./directory-edit.ts";
 import { isOpaque } from "./merged-tree.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = openFlags;
@@ -32,7 +33,10 @@ export function hideBelowOpaqueRoot(options: {
   try {
     if (lowerHostPaths.length === 0 || !isOpaque(rootFd)) return;
     using lower = MergedDirectory.open({ layers: lowerHostPaths, form: "overlay" });
-    for (const { name } of lower.entries()) hide({ dirFd: rootFd, path: name }, opaqueXattr);
+    const hidden = lower.entries();
+    editDirectory(rootFd, () => {
+      for (const { name } of hidden) hide({ dirFd: rootFd, path: name }, opaqueXattr);
+    });
   } finally {
     closeFd(rootFd);
   }
@@ -45,7 +49,7 @@ function hide(place: Place, opaqueXattr: string): void {
   if (((status?.mode ?? 0) & fileTypes.S_IFMT) !== fileTypes.S_IFDIR) return;
   const fd = openat({ ...place, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
   try {
-    fsetxattr({ fd, name: opaqueXattr, value: Buffer.from("y") });
+    editDirectory(fd, () => fsetxattr({ fd, name: opaqueXattr, value: Buffer.from("y") }));
   } finally {
     closeFd(fd);
   }

@@ -122,6 +122,39 @@ test("a hard link to a file of the layer below is the user's own copy, and stand
   expect(statSync(join(lower ?? "", "tool")).nlink).toBe(1);
 });
 
+test("directories that the user may not write to have what layers below call for, and stay as they are", async () => {
+  const closed = { mode: 0o555, mtime: { seconds: 5, nanoseconds: 7 } };
+  const removing = buildLayer(
+    { path: "./", ...closed },
+    { path: "old/", ...closed },
+    { path: "old/.wh.nothing", content: "" },
+    { path: "old/none/.wh.nothing", content: "" },
+  );
+  const hiding = buildLayer(
+    { path: "./", ...closed },
+    { path: "old/", ...closed },
+    { path: ".wh..wh..opq", content: "" },
+  );
+  const { hostPath } = buildLayout(temporaryDirectory(), { layers: [base, removing, hiding] });
+  const store = await ImageStore.open({ hostPath: join(home, "store") });
+  await using source = await LayoutSource.open(hostPath);
+  const unpacked = await store.unpack(await store.pull({ source, name: "test" }));
+  const [, middle = "", top = ""] = unpacked.map((layer) => layer.hostPath);
+  for (const directory of [middle, top])
+    for (const path of ["", "old"]) {
+      const status = statSync(join(directory, path), { bigint: true });
+      expect(status.mode & 0o7777n, path).toBe(0o555n);
+      expect(status.mtimeNs, path).toBe(5_000_000_007n);
+    }
+  expect(readdirSync(join(middle, "old"))).toEqual([]);
+  expect(readdirSync(top)).toEqual(["etc", "foreign", "gone", "old", "tool"]);
+  expect(lstatSync(join(top, "tool")).isCharacterDevice()).toBe(true);
+  const attributes = execFileSync("getfattr", ["--absolute-names", "-d", "-m", "-", join(top, "old")], {
+    encoding: "utf8",
+  });
+  expect(attributes).toContain('user.overlay.opaque="y"');
+});
+
 test("another user's store is nobody else's", async () => {
   const hostPath = join(home, "store");
   await ImageStore.open({ hostPath });

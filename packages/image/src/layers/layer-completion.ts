@@ -57,9 +57,16 @@ export function completeLayer(options: {
         if (below !== "directory") editDirectory(dirFd, () => removeIfEmpty({ dirFd, path: name }));
       });
   for (const path of directories) {
-    if (path.length === 0) completeDirectory(...tree.rootFds);
+    if (path.length === 0) completeRoot(tree, lowerHostPaths);
     else tree.withPlace(path, (place) => completeDirectoryAt(place, place.lowerFd));
   }
+}
+
+/** An opaque root hides what lies in the one below, not what that carries. */
+function completeRoot(tree: MergedTree, lowerHostPaths: readonly string[]): void {
+  if (tree.rootFd === undefined) return;
+  using lower = MergedTree.open(lowerHostPaths.slice(-1));
+  completeDirectory(tree.rootFd, lower.rootFd);
 }
 
 function isWhiteout(place: Place): boolean {

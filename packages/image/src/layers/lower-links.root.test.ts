@@ -122,6 +122,8 @@ describe("what is not there any more gets no second name", () => {
     "a whiteout in a layer between": [[whiteout("d/.wh.other")], [link("a", "d/other")]],
     "an opaque directory before the link": [[whiteout("d/.wh..wh..opq"), link("a", "d/other")]],
     "an opaque directory in a layer between": [[whiteout("d/.wh..wh..opq")], [link("a", "d/other")]],
+    "an opaque root before the link": [[whiteout(".wh..wh..opq"), link("a", "d/other")]],
+    "an opaque root in a layer between": [[whiteout(".wh..wh..opq"), file("n")], [link("a", "d/other")]],
     "a file in place of the directory": [[file("d")], [link("a", "d/other")]],
   };
 
@@ -143,6 +145,14 @@ describe("what is not there any more gets no second name", () => {
     const image = await pullFile(store, imageOf([link("a", "b")]));
     await expect(store.unpack(image)).rejects.toMatchObject({ code: "ERR_RUNLET_IMAGE" });
   });
+});
+
+test("an opaque root without an entry carries what the one below does", async () => {
+  const root: LayerEntry = { path: "./", mode: 0o711, uid: 3, gid: 4, mtime: { seconds: 5, nanoseconds: 7 } };
+  const layout = imageOf([root, file("a")], [whiteout(".wh..wh..opq"), file("b")]);
+  const { listing } = await listImage(layout);
+  expect(Object.keys(listing)).toEqual([".", "b"]);
+  expect(listing["."]).toBe("mode=40711 uid=3 gid=4 mtime=5000000007");
 });
 
 test("whoever unpacks an image with a narrow umask has the same tree", async () => {

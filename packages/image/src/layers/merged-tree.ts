@@ -137,10 +137,9 @@ export class MergedTree implements ContainerFiles, LowerFiles, Disposable {
     });
   }
 
-  /** The root of the uppermost layer, and of the next one that it does not hide. They stay this object's. */
-  get rootFds(): readonly [number, number | undefined] {
-    const [fd = -1, lowerFd] = this.#root;
-    return [fd, lowerFd];
+  /** The root of the uppermost layer, open for reading; undefined where there is no layer. It stays this object's. */
+  get rootFd(): number | undefined {
+    return this.#root[0];
   }
 
   withFile<Result>(path: Buffer, use: (file: LowerFile) => Result): Result | undefined {
@@ -151,14 +150,21 @@ export class MergedTree implements ContainerFiles, LowerFiles, Disposable {
     });
   }
 
+  /** The uppermost layer may be on its way: its root becomes opaque when its archive says so. */
+  #visibleRoot(): Level {
+    const [top, ...lower] = this.#root;
+    return top !== undefined && lower.length > 0 && isOpaque(top) ? [top] : this.#root;
+  }
+
   /** @param use - gets what was found, and the names of the directories that lead to it. */
   #walk<Result>(
     components: readonly Buffer[],
     followed: FollowedLinks,
     use: (found: Found, parents: readonly Buffer[]) => Result | undefined,
   ): Result | undefined {
+    const root = this.#visibleRoot();
     const stack: { readonly level: Level; readonly name: Buffer }[] = [];
-    const top = () => stack[stack.length - 1]?.level ?? this.#root;
+    const top = () => stack[stack.length - 1]?.level ?? root;
     const pop = () => closeLevel(stack.pop()?.level ?? []);
     try {
       const pending = [...components];

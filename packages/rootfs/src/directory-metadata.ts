@@ -68,8 +68,9 @@ export class DirectoryMetadata {
         ? splitPath(path.subarray(rootPath.length))
         : directory.components;
     } catch (error) {
-      // Nobody needs procfs to unpack; without it such a directory keeps the mode that it was made with.
-      if (isErrno(error, "ENOENT")) return directory.components;
+      // Nobody needs procfs to unpack, and what lies deep has a longer path there than it gives; without one, a directory that
+      // only a link led to keeps the mode that it was made with.
+      if (isErrno(error, "ENOENT") || isErrno(error, "ENAMETOOLONG")) return directory.components;
       throw error;
     } finally {
       closeFd(fd);

@@ -1,11 +1,23 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { expect, test } from "vitest";
+import { atFlags } from "@runlet/syscall";
+import { expect, onTestFinished, test } from "vitest";
 import { buildArchive, directory, file, hardLink, pieces, symbolicLink } from "../test/archive.ts";
 import { put, temporaryDirectory } from "../test/temporary.ts";
+import { removeTree } from "./remove-tree.ts";
 import { unpackArchive } from "./unpack.ts";
 import type { UnpackOptions } from "./unpack-options.ts";
 
@@ -118,6 +130,19 @@ for (const [how, ...entries] of [
     expect(status.mtimeNs).toBe(1234567890123456789n);
   });
 }
+
+test("a directory whose whole path is longer than procfs can tell carries what is said of it", async () => {
+  const rootHostPath = temporaryDirectory();
+  const [first, rest] = ["x".repeat(250), `${"x".repeat(250)}/`.repeat(15)];
+  onTestFinished(() => void removeTree({ dirFd: atFlags.AT_FDCWD, path: join(rootHostPath, first) }));
+  const path = `${first}/${rest}${"y".repeat(70)}`;
+  const entries = [directory(path, { mode: 0o710, mtime }), symbolicLink("way", "elsewhere"), file("way", "x")];
+  await unpack(buildArchive(...entries), { rootHostPath });
+  expect(readFileSync(join(rootHostPath, "way"), "utf8")).toBe("x");
+  const fd = openSync(join(rootHostPath, first), "r");
+  expect(statSync(`/proc/self/fd/${fd}/${path.slice(first.length + 1)}`).mode & 0o777).toBe(0o710);
+  closeSync(fd);
+});
 
 test("names that are no UTF-8", async () => {
   const { root } = await unpack(buildArchive(file(Buffer.from([0x64, 0x2f, 0xff, 0xfe]), "x")));

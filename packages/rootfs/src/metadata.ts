@@ -42,8 +42,23 @@ export function applyToDescriptor(fd: number, metadata: Metadata, refused: Xattr
   const { uid, gid, mode, xattrs, atime, mtime } = metadata;
   if (uid !== -1 || gid !== -1) fchownat({ dirFd: fd, path: "", uid, gid, flags: atFlags.AT_EMPTY_PATH });
   fchmod(fd, mode);
-  for (const xattr of xattrs) attempt(xattr, refused, () => fsetxattr({ fd, ...xattr }));
+  for (const xattr of xattrs) attempt(xattr, refused, () => setXattr(fd, xattr, mode));
   utimensat({ dirFd: fd, path: null, atime, mtime });
+}
+
+/** An attribute of the user's own takes the permission to write, which an owner may give for the time being (xattr(7)). */
+function setXattr(fd: number, xattr: Xattr, mode: number): void {
+  try {
+    fsetxattr({ fd, ...xattr });
+  } catch (error) {
+    if (!isErrno(error, "EACCES")) throw error;
+    fchmod(fd, mode | 0o200);
+    try {
+      fsetxattr({ fd, ...xattr });
+    } finally {
+      fchmod(fd, mode);
+    }
+  }
 }
 
 /** The same for a link, device, FIFO or socket, which is not opened for it. @throws SyscallError */

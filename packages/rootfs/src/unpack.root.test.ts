@@ -209,6 +209,8 @@ test("an ordinary user unpacks as far as a user may", async () => {
     file("f", "x", { uid: 0, gid: 0, mode: 0o755, xattrs: [xattr("security.capability", capability)] }),
     directory("locked", { mode: 0o500 }),
     file("locked/inside", "x"),
+    file("read-only", "x", { mode: 0o444, xattrs: [xattr("user.of", "a file")] }),
+    directory("closed", { mode: 0o555, xattrs: [xattr("user.of", "a directory")] }),
   );
   process.setegid?.(65534);
   process.seteuid?.(65534);
@@ -218,15 +220,22 @@ test("an ordinary user unpacks as far as a user may", async () => {
   });
   const result = await unpackArchive({ rootHostPath: root, source: pieces(archive) });
   expect(result).toEqual({
-    entries: 3,
+    entries: 5,
     whiteouts: [],
-    totalBytes: 2,
+    totalBytes: 3,
     skipped: [{ path: "f", part: "security.capability", reason: "EPERM" }],
     impliedDirectories: [Buffer.alloc(0)],
   });
   expect(statSync(join(root, "f"))).toMatchObject({ uid: 65534, gid: 65534 });
   expect(statSync(join(root, "locked/inside")).uid).toBe(65534);
   expect(statSync(join(root, "locked")).mode & 0o777).toBe(0o500);
+  for (const [path, mode, of] of [
+    ["read-only", 0o444, "a file"],
+    ["closed", 0o555, "a directory"],
+  ] as const) {
+    expect(statSync(join(root, path)).mode & 0o7777, path).toBe(mode);
+    expect(getXattr(join(root, path), "user.of").toString(), path).toBe(of);
+  }
   const owned = unpackArchive({ rootHostPath: root, source: pieces(archive), owner: "archive" });
   await expect(owned).rejects.toMatchObject({ code: "ERR_RUNLET_ARCHIVE", errno: "EPERM" });
 });

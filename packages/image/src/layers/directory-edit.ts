@@ -15,8 +15,11 @@ export function editDirectory(fd: number, edit: () => void): void {
   } catch (error) {
     if (!hasCode(error, "EACCES")) throw error;
     fchmod(fd, 0o700);
-    edit();
-    fchmod(fd, mode & 0o7777);
+    try {
+      edit();
+    } finally {
+      fchmod(fd, mode & 0o7777);
+    }
   }
   utimensat({ dirFd: fd, path: null, atime, mtime });
 }

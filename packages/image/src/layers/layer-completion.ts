@@ -114,11 +114,12 @@ function copyMetadata(fromFd: number, toFd: number): void {
   const current = fstat(toFd);
   if (current.uid !== uid || current.gid !== gid)
     fchownat({ dirFd: toFd, path: "", uid, gid, flags: atFlags.AT_EMPTY_PATH });
-  fchmod(toFd, mode & 0o7777);
+  // Before the mode, which may keep an ordinary user from it.
   for (const name of flistxattr(fromFd)) {
     if (/^(trusted|user)\.overlay\./.test(name.toString("latin1"))) continue;
     const value = fgetxattr(fromFd, name);
     if (value !== undefined) fsetxattr({ fd: toFd, name, value });
   }
+  fchmod(toFd, mode & 0o7777);
   utimensat({ dirFd: toFd, path: null, atime, mtime });
 }

@@ -123,36 +123,38 @@ test("a hard link to a file of the layer below is the user's own copy, and stand
 });
 
 test("directories that the user may not write to have what layers below call for, and stay as they are", async () => {
-  const closed = { mode: 0o555, mtime: { seconds: 5, nanoseconds: 7 } };
+  const xattrs = [{ name: Buffer.from("user.of"), value: Buffer.from("the base") }];
+  const closed = { mode: 0o555, mtime: { seconds: 5, nanoseconds: 7 }, xattrs };
   const removing = buildLayer(
     { path: "./", ...closed },
     { path: "old/", ...closed },
     { path: "old/.wh.nothing", content: "" },
     { path: "old/none/.wh.nothing", content: "" },
   );
+  const adding = buildLayer({ path: "old/added", content: "" });
   const hiding = buildLayer(
     { path: "./", ...closed },
     { path: "old/", ...closed },
     { path: ".wh..wh..opq", content: "" },
   );
-  const { hostPath } = buildLayout(temporaryDirectory(), { layers: [base, removing, hiding] });
+  const { hostPath } = buildLayout(temporaryDirectory(), { layers: [base, removing, adding, hiding] });
   const store = await ImageStore.open({ hostPath: join(home, "store") });
   await using source = await LayoutSource.open(hostPath);
   const unpacked = await store.unpack(await store.pull({ source, name: "test" }));
-  const [, middle = "", top = ""] = unpacked.map((layer) => layer.hostPath);
-  for (const directory of [middle, top])
+  const [, removed = "", added = "", top = ""] = unpacked.map((layer) => layer.hostPath);
+  for (const directory of [removed, added, top])
     for (const path of ["", "old"]) {
       const status = statSync(join(directory, path), { bigint: true });
       expect(status.mode & 0o7777n, path).toBe(0o555n);
       expect(status.mtimeNs, path).toBe(5_000_000_007n);
     }
-  expect(readdirSync(join(middle, "old"))).toEqual([]);
+  expect(readdirSync(join(removed, "old"))).toEqual([]);
   expect(readdirSync(top)).toEqual(["etc", "foreign", "gone", "old", "tool"]);
   expect(lstatSync(join(top, "tool")).isCharacterDevice()).toBe(true);
-  const attributes = execFileSync("getfattr", ["--absolute-names", "-d", "-m", "-", join(top, "old")], {
-    encoding: "utf8",
-  });
-  expect(attributes).toContain('user.overlay.opaque="y"');
+  const attributesOf = (path: string) =>
+    execFileSync("getfattr", ["--absolute-names", "-d", "-m", "-", path], { encoding: "utf8" });
+  expect(attributesOf(join(top, "old"))).toContain('user.overlay.opaque="y"');
+  expect(attributesOf(join(added, "old"))).toContain('user.of="the base"');
 });
 
 test("another user's store is nobody else's", async () => {

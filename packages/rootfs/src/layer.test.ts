@@ -4,7 +4,7 @@ import { existsSync, lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { buildArchive, directory, file, hardLink, pieces } from "../test/archive.ts";
+import { buildArchive, directory, file, hardLink, pieces, symbolicLink } from "../test/archive.ts";
 import { put, temporaryDirectory } from "../test/temporary.ts";
 import { removeTree } from "./remove-tree.ts";
 import { RootDirectory } from "./root-directory.ts";
@@ -120,6 +120,15 @@ test.each(["overlay", "apply"] as const)(
     expect(impliedDirectories.map(String)).toEqual(["d"]);
   },
 );
+
+test.each([
+  ["overlay", ".wh.d", 30],
+  ["apply", "d/.wh..wh..opq", 0],
+] as const)("a whiteout finds all that was put in its place by way of a link: %s", async (whiteouts, path, left) => {
+  const files = Array.from({ length: 30 }, (_, index) => file(`way/d/${index}`, "x"));
+  const { root } = await unpack(buildArchive(symbolicLink("way", "."), ...files, file(path, "")), { whiteouts });
+  expect(readdirSync(join(root, "d"))).toHaveLength(left);
+});
 
 test("a whiteout above others takes their place", async () => {
   const { root } = await unpack(buildArchive(file("a/b/.wh.x", ""), file("a/c/.wh..wh..opq", ""), file(".wh.a", "")), {

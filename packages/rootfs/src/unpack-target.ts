@@ -206,6 +206,11 @@ export class UnpackTarget {
     return placeBelow(parent, path);
   }
 
+  /** Waits until every file is made that is pending: a directory is listed with all that the archive has put there. */
+  settle(): void {
+    this.#queue.settle();
+  }
+
   /** Removes whatever is at a place, after pending files were made. */
   remove(place: Place): void {
     this.#queue.settle();

@@ -1,5 +1,6 @@
 import {
   closeFd,
+  type DirectoryEntry,
   fileTypes,
   fsetxattr,
   lstatIfExists,
@@ -200,14 +201,14 @@ export class WhiteoutHandler {
     const fd = openDirectoryAt(place.dirFd, place.path);
     if (fd === undefined) return this.#copied.has(keyOf(components)) || this.#whitedOut.has(keyOf(components));
     try {
-      return readDirectory(fd).every(({ name }) => this.#isLower({ dirFd: fd, path: name }, [...components, name]));
+      return this.#list(fd).every(({ name }) => this.#isLower({ dirFd: fd, path: name }, [...components, name]));
     } finally {
       closeFd(fd);
     }
   }
 
   #clearBelow(fd: number, parent: readonly Buffer[]): void {
-    for (const { name } of readDirectory(fd)) {
+    for (const { name } of this.#list(fd)) {
       const components = [...parent, name];
       if (!this.#isUpper(components)) {
         this.#target.remove({ dirFd: fd, path: name });
@@ -221,6 +222,11 @@ export class WhiteoutHandler {
         closeFd(childFd);
       }
     }
+  }
+
+  #list(fd: number): DirectoryEntry[] {
+    this.#target.settle();
+    return readDirectory(fd);
   }
 
   #openDirectory(components: readonly Buffer[]): number | undefined {

@@ -329,6 +329,28 @@ describe("limits", () => {
     });
   });
 
+  test.each([
+    ["apply", "way/d", "way/d/.wh..wh..opq"],
+    ["overlay", "way/d", ".wh.d"],
+  ] as const)(
+    "whiteouts that have a large directory looked through again and again: %s",
+    async (whiteouts, at, path) => {
+      const files = Array.from({ length: 30 }, (_, index) => file(`${at}/${index}`));
+      const entries = (count: number) => [
+        symbolicLink("way", "."),
+        ...files,
+        ...Array.from({ length: count }, () => file(path, "")),
+      ];
+      const options = { whiteouts, opaqueXattr: "user.overlay.opaque", limits: { entries: 60 } } as const;
+      const { error, root } = await unpackBesideVictim(() => entries(20), options);
+      expect(error).toBeUndefined();
+      expect(readdirSync(join(root, "d"))).toHaveLength(30);
+      expect((await unpackBesideVictim(() => entries(21), options)).error).toMatchObject({
+        message: expect.stringMatching(/d": too many whiteouts are about too many files$/),
+      });
+    },
+  );
+
   test("an archive by xz that asks for 4 GiB of memory, whatever the caller's environment allows xz", async () => {
     const { crc32 } = await import("node:zlib");
     const archive = execFileSync("xz", ["-c"], { input: buildArchive(file("a")) });

@@ -2,7 +2,7 @@
 export interface UnpackLimits {
   /** Bytes of all files together, as they are written. */
   readonly totalBytes: number;
-  /** Entries, of any kind. */
+  /** Entries, of any kind. Whiteouts may look at ten times as many names. */
   readonly entries: number;
   /** Bytes of one path. The kernel's own limit is 4096. */
   readonly pathBytes: number;

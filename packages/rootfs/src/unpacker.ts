@@ -20,6 +20,9 @@ const nodeTypes: Readonly<Record<string, number>> = {
   fifo: fileTypes.S_IFIFO,
 };
 
+/** How many names whiteouts may look at for each entry that the archive may have. */
+const namesPerEntry = 10;
+
 /** A file that is being written, because its content does not come in one piece or carries more than one call sets. */
 interface OpenFile {
   readonly fd: number;
@@ -78,6 +81,7 @@ export class Unpacker implements ArchiveHandler {
         target: this.#target,
         mode: whiteouts,
         opaqueXattr: options.opaqueXattr ?? "trusted.overlay.opaque",
+        maxNames: limits.entries * namesPerEntry,
       });
     this.#hardLinks = new HardLinks({
       root,

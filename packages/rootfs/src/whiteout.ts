@@ -1,6 +1,7 @@
 import {
   closeFd,
   type DirectoryEntry,
+  directoryEntryTypes,
   fileTypes,
   fsetxattr,
   lstatIfExists,
@@ -16,6 +17,7 @@ import { isErrno, joinPath } from "./root-directory.ts";
 import type { Whiteouts } from "./unpack-options.ts";
 import { type TargetPlace, type UnpackTarget, unpackError } from "./unpack-target.ts";
 
+const { DT_DIR, DT_UNKNOWN } = directoryEntryTypes;
 const prefix = Buffer.from(".wh.");
 const opaque = Buffer.from(".wh..wh..opq");
 /** aufs's own files, which images made on it hold. */
@@ -35,6 +37,7 @@ export class WhiteoutHandler {
   /** What becomes of whiteouts. */
   readonly mode: Exclude<Whiteouts, "keep">;
   readonly #opaqueXattr: string;
+  #namesLeft: number;
   /** Paths that the layer itself has brought, and those on the way to them: names by the path of their directory. */
   readonly #upper = new Map<string, Set<string>>();
   /** Files of the layers below that were copied into this one. */
@@ -43,10 +46,17 @@ export class WhiteoutHandler {
   /** Paths that stand as overlayfs's whiteouts. */
   readonly #whitedOut = new Set<string>();
 
-  constructor(options: { target: UnpackTarget; mode: Exclude<Whiteouts, "keep">; opaqueXattr: string }) {
+  /** @param options.maxNames - how many names may be looked at, in all, to find what whiteouts take away. */
+  constructor(options: {
+    target: UnpackTarget;
+    mode: Exclude<Whiteouts, "keep">;
+    opaqueXattr: string;
+    maxNames: number;
+  }) {
     this.#target = options.target;
     this.mode = options.mode;
     this.#opaqueXattr = options.opaqueXattr;
+    this.#namesLeft = options.maxNames;
   }
 
   /**
@@ -174,6 +184,7 @@ export class WhiteoutHandler {
   #removeCopies(parent: readonly Buffer[]): void {
     const isBelow = (path: readonly Buffer[]) =>
       path.length > parent.length && parent.every((component, index) => path[index]?.equals(component) === true);
+    this.#countNames(this.#copied.size, parent);
     for (const path of [...this.#copied.values()].filter(isBelow)) {
       for (let depth = parent.length + 1; depth <= path.length; depth++) {
         const doomed = path.slice(0, depth);
@@ -196,37 +207,52 @@ export class WhiteoutHandler {
     return true;
   }
 
-  /** Whether a place holds nothing but copies of what the layers below have, whiteouts, and directories for these. */
-  #isLower(place: Place, components: readonly Buffer[]): boolean {
-    const fd = openDirectoryAt(place.dirFd, place.path);
+  /**
+   * Whether a place holds nothing but copies of what the layers below have, whiteouts, and directories for these.
+   *
+   * @param type - what readdir(3) says of it, if that was asked.
+   */
+  #isLower(place: Place, components: readonly Buffer[], type: number = DT_UNKNOWN): boolean {
+    const fd = mayBeDirectory(type) ? openDirectoryAt(place.dirFd, place.path) : undefined;
     if (fd === undefined) return this.#copied.has(keyOf(components)) || this.#whitedOut.has(keyOf(components));
     try {
-      return this.#list(fd).every(({ name }) => this.#isLower({ dirFd: fd, path: name }, [...components, name]));
+      return this.#list(fd, components).every(({ name, type: childType }) =>
+        this.#isLower({ dirFd: fd, path: name }, [...components, name], childType),
+      );
     } finally {
       closeFd(fd);
     }
   }
 
   #clearBelow(fd: number, parent: readonly Buffer[]): void {
-    for (const { name } of this.#list(fd)) {
-      const components = [...parent, name];
-      if (!this.#isUpper(components)) {
+    const upper = this.#upper.get(keyOf(parent));
+    for (const { name, type } of this.#list(fd, parent)) {
+      if (upper?.has(name.toString("latin1")) !== true) {
         this.#target.remove({ dirFd: fd, path: name });
         continue;
       }
+      if (!mayBeDirectory(type)) continue;
       const childFd = openDirectoryAt(fd, name);
       if (childFd === undefined) continue;
       try {
-        this.#clearBelow(childFd, components);
+        this.#clearBelow(childFd, [...parent, name]);
       } finally {
         closeFd(childFd);
       }
     }
   }
 
-  #list(fd: number): DirectoryEntry[] {
+  #list(fd: number, components: readonly Buffer[]): DirectoryEntry[] {
     this.#target.settle();
-    return readDirectory(fd);
+    const entries = readDirectory(fd);
+    this.#countNames(entries.length, components);
+    return entries;
+  }
+
+  /** A few bytes of an archive could have a large directory looked through again and again. */
+  #countNames(count: number, components: readonly Buffer[]): void {
+    this.#namesLeft -= count;
+    if (this.#namesLeft < 0) throw unpackError(joinPath(components), "too many whiteouts are about too many files");
   }
 
   #openDirectory(components: readonly Buffer[]): number | undefined {
@@ -249,6 +275,11 @@ function openDirectoryAt(dirFd: number, path: PathLike): number | undefined {
     if (isErrno(error, "ENOTDIR") || isErrno(error, "ELOOP") || isErrno(error, "ENOENT")) return undefined;
     throw error;
   }
+}
+
+/** Some file systems do not say. */
+function mayBeDirectory(type: number): boolean {
+  return type === DT_DIR || type === DT_UNKNOWN;
 }
 
 function isWhiteout(name: Buffer): boolean {

@@ -159,6 +159,7 @@ async function copyBlobs(request: CopyRequest, descriptors: readonly Descriptor[
   const abort = new AbortController();
   const { signal } = request;
   const forward = () => abort.abort(signal?.reason);
+  if (signal?.aborted === true) forward();
   signal?.addEventListener("abort", forward, { once: true });
   const queue = [...new Map(descriptors.map((descriptor) => [descriptor.digest, descriptor])).values()];
   const failures: unknown[] = [];

@@ -77,6 +77,11 @@ class ManifestWriter {
     this.#request = request;
   }
 
+  /** Whether a manifest or index of this digest, which it has at the source, was written. */
+  has(digest: Digest): boolean {
+    return this.#written.has(digest);
+  }
+
   /** @returns what was written. */
   async write(content: ManifestContent, reference?: string): Promise<ManifestContent> {
     const { to, signal } = this.#request;
@@ -121,6 +126,8 @@ async function copyTree(
   if (depth >= maxIndexDepth) throw tooDeep();
   const manifests: ManifestContent[] = [];
   for (const descriptor of parsed.index.manifests) {
+    // Each index that lists another one many times would multiply the work.
+    if (writer.has(descriptor.digest)) continue;
     const child = await readChild(request, descriptor);
     // An index may list what is no image, such as an attestation: it is copied as it is.
     const copied = await copyTree(request, { writer, content: child, depth: depth + 1 });

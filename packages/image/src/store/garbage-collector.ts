@@ -1,5 +1,6 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { isRunletError, quote, RunletError } from "@runlet/errors";
 import type { Descriptor, Digest } from "@runlet/spec";
 import { isDigest } from "../digest.ts";
 import { diskBytesOf, diskBytesWithin } from "../layers/disk-usage.ts";
@@ -21,7 +22,7 @@ export interface StoreContent {
     readonly staging: string;
     readonly leases: string;
   };
-  readonly targets: readonly Descriptor[];
+  readonly targets: readonly { readonly name: string | undefined; readonly target: Descriptor }[];
   readonly leases: readonly Lease[];
 }
 
@@ -89,9 +90,24 @@ export async function measureUsage(content: StoreContent): Promise<StoreUsage> {
 async function reachesOf({ blobs, layers, targets, leases }: StoreContent): Promise<Reach[]> {
   const reachability = new Reachability({ blobs, layers });
   const reaches: Reach[] = [];
-  for (const { digest } of targets) reaches.push(await reachability.ofContent(digest));
-  for (const lease of leases) reaches.push(await reachability.ofLease(lease));
+  for (const { name, target } of targets) {
+    const keeper = name === undefined ? "a target without a name" : `the image ${quote(name)}`;
+    reaches.push(await explained(keeper, reachability.ofContent(target.digest)));
+  }
+  for (const lease of leases)
+    reaches.push(await explained(`the lease ${quote(lease.id)}`, reachability.ofLease(lease)));
   return reaches;
+}
+
+/** An error is about some content, which only an image can be held against: it says of which one it is. */
+async function explained(keeper: string, reach: Promise<Reach>): Promise<Reach> {
+  try {
+    return await reach;
+  } catch (error) {
+    if (!isRunletError(error)) throw error;
+    const { code, message, syscall, errno, explanation, hint, details } = error;
+    throw new RunletError(code, `${keeper}: ${message}`, { syscall, errno, explanation, hint, details, cause: error });
+  }
 }
 
 function blobDigests(hostPath: string): Digest[] {

@@ -25,6 +25,8 @@ const other = buildLayer({ path: "etc/other", content: "other" });
 const two: TestImage = { layers: [base, upper], config: { Cmd: ["/bin/sh"] } };
 const branch: TestImage = { layers: [base, other], config: { Cmd: ["/bin/other"] } };
 
+const linux = { os: "linux", architecture: "amd64" };
+
 async function openStore(hostPath = join(temporaryDirectory(), "store")): Promise<ImageStore> {
   return ImageStore.open({ hostPath });
 }
@@ -449,17 +451,36 @@ describe("gc", () => {
     expect(size).toBe(bytes.length);
     await expect(store.gc()).rejects.toMatchObject({
       code: "ERR_RUNLET_STORE",
-      message: `nobody knows what "${digest}" in the store keeps`,
+      message: `the lease "of-another-tool": nobody knows what "${digest}" in the store keeps`,
     });
     await store.release("of-another-tool");
     expect((await store.gc()).blobs).toEqual([digest]);
+  });
+
+  test("an index that lists what is no manifest stops it, and the error says by which name it is known", async () => {
+    const store = await openStore();
+    const builder = new LayoutBuilder(temporaryDirectory());
+    const image = { ...builder.image({ configuration: { schemaVersion: 9 } as never }), platform: linux };
+    const { config } = JSON.parse(builder.read(image).toString());
+    builder.list(builder.index([image, { ...config, mediaType: image.mediaType }]), "1");
+    await store.pull({ source: await LayoutSource.open(builder.hostPath), platform: linux, name: "odd" });
+    await expect(store.gc()).rejects.toMatchObject({
+      code: "ERR_RUNLET_STORE",
+      message: `the image "docker.io/library/odd:latest": nobody knows what "${config.digest}" in the store keeps`,
+      hint: expect.stringContaining("runlet image rm"),
+    });
+    await store.remove("odd");
+    expect((await store.gc()).blobs).toHaveLength(3);
   });
 
   test("a damaged manifest stops it, as nobody knows what it kept", async () => {
     const store = await openStore();
     const image = await pull(store);
     appendFileSync(join(store.hostPath, "blobs/sha256", image.descriptor.digest.slice(7)), " ");
-    await expect(store.gc()).rejects.toMatchObject({ code: "ERR_RUNLET_STORE" });
+    await expect(store.gc()).rejects.toMatchObject({
+      code: "ERR_RUNLET_STORE",
+      message: `the image "docker.io/library/test:latest": the content of "${image.descriptor.digest}" in the store is damaged`,
+    });
     await store.remove("test");
     expect((await store.gc()).blobs).toHaveLength(4);
   });

@@ -34,17 +34,17 @@ export class NameIndex {
    * @throws RunletError `ERR_RUNLET_STORE`
    */
   list(): NamedImage[] {
-    return this.#read()
-      .flatMap((descriptor) => {
-        const name = descriptor.annotations?.[refNameAnnotation];
-        return name === undefined ? [] : [{ name, target: withoutNames(descriptor) }];
-      })
+    return this.targets()
+      .flatMap(({ name, target }) => (name === undefined ? [] : [{ name, target }]))
       .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   }
 
   /** Everything that the index refers to, named or not. @throws RunletError `ERR_RUNLET_STORE` */
-  targets(): Descriptor[] {
-    return this.#read().map(withoutNames);
+  targets(): { name: string | undefined; target: Descriptor }[] {
+    return this.#read().map((descriptor) => ({
+      name: descriptor.annotations?.[refNameAnnotation],
+      target: withoutNames(descriptor),
+    }));
   }
 
   /** What a name stands for; undefined if there is none. @throws RunletError `ERR_RUNLET_STORE` */

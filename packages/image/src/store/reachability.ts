@@ -88,7 +88,7 @@ export class Reachability {
       if (!looksLikeManifest(bytes)) return undefined;
       throw new RunletError("ERR_RUNLET_STORE", `nobody knows what ${quote(digest)} in the store keeps`, {
         explanation: error.message,
-        hint: "take its name away with `runlet image rm`, or use the version of runlet that stored it",
+        hint: "take the image's name away with `runlet image rm`, or use the version of runlet that stored it",
         cause: error,
       });
     }

@@ -107,21 +107,13 @@ async function spool(compressedFd: number): Promise<number> {
     let position = 0;
     const end = fstatSync(compressedFd).size;
     for await (const chunk of limitRatio(decompress(readRange(compressedFd, { start: 0, end })), end)) {
-      for (let done = 0; done < chunk.length; )
-        done += writeSync(fd, chunk, done, chunk.length - done, position + done);
+      writeAt(fd, chunk, position);
       position += chunk.length;
     }
     return fd;
   } catch (error) {
     if (fd !== undefined) closeSync(fd);
-    const { code, syscall } = error as NodeJS.ErrnoException;
-    if (code !== "ENOSPC") throw error;
-    throw new RunletError("ERR_RUNLET_IMAGE", `cannot decompress the archive into a file in ${quote(tmpdir())}`, {
-      syscall,
-      errno: code,
-      hint: "free some space there, or name another directory in TMPDIR",
-      cause: error,
-    });
+    throw error;
   } finally {
     closeSync(compressedFd);
   }
@@ -129,12 +121,36 @@ async function spool(compressedFd: number): Promise<number> {
 
 /** A file of the temporary directory's that nobody else can open, and that is gone when it is closed. */
 function openNameless(): number {
-  const directory = mkdtempSync(join(tmpdir(), "runlet-image-"));
   try {
-    return openSync(join(directory, "archive.tar"), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
+    const directory = mkdtempSync(join(tmpdir(), "runlet-image-"));
+    try {
+      return openSync(join(directory, "archive.tar"), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  } catch (error) {
+    throw spoolError(error);
   }
+}
+
+function writeAt(fd: number, chunk: Uint8Array, position: number): void {
+  try {
+    for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done, chunk.length - done, position + done);
+  } catch (error) {
+    throw spoolError(error);
+  }
+}
+
+/** It is the temporary directory that is at fault, not the archive. */
+function spoolError(error: unknown): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  const isFull = code === "ENOSPC" || code === "EDQUOT";
+  return new RunletError("ERR_RUNLET_IMAGE", `cannot decompress the archive into a file in ${quote(tmpdir())}`, {
+    syscall,
+    errno: code,
+    hint: `${isFull ? "free some space there, or " : ""}name another directory in TMPDIR`,
+    cause: error,
+  });
 }
 
 /**

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { buildLayer, buildLayout, LayoutBuilder, sha256 } from "../../test/layout-builder.ts";
 import { put, temporaryDirectory } from "../../test/temporary.ts";
 import { openImageFile } from "../archive/open-source.ts";
@@ -116,6 +116,19 @@ describe("a source", () => {
     expect(source.references).toEqual(["latest"]);
     writeFileSync(archive, readFileSync(archive).subarray(0, 60));
     await expect(openImageFile(archive)).rejects.toMatchObject({ code: "ERR_RUNLET_IMAGE" });
+  });
+
+  test("is compressed, and there is no place to decompress it: nobody takes the archive for missing", async () => {
+    const archive = archiveOf(buildLayout(temporaryDirectory(), { layers: [layer] }).hostPath);
+    writeFileSync(archive, gzipSync(readFileSync(archive)));
+    vi.stubEnv("TMPDIR", "/nonexistent");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    await expect(openImageFile(archive)).rejects.toMatchObject({
+      code: "ERR_RUNLET_IMAGE",
+      message: 'cannot decompress the archive into a file in "/nonexistent"',
+      errno: "ENOENT",
+      hint: "name another directory in TMPDIR",
+    });
   });
 });
 

@@ -74,19 +74,28 @@ export class ImageResolver {
     const found: Located[] = [];
     const matches = (digest: Digest) => digest.slice(digest.indexOf(":") + 1).startsWith(prefix);
     for (const { name, target } of this.#names.list()) {
-      const digests = await this.#imagesBelow(target, 0);
+      const digests = await this.#imagesBelow(target, new Set());
       if ([target.digest, ...digests].some(matches)) found.push({ name, target });
     }
     return found;
   }
 
-  /** Digests of manifests and configurations that are there. */
-  async #imagesBelow(target: Pick<Descriptor, "digest" | "size">, depth: number): Promise<Digest[]> {
-    if (!this.#blobs.has(target) || depth > maxIndexDepth) return [];
+  /**
+   * Digests of manifests and configurations that are there.
+   *
+   * @param seen - what was read, which is not read again however often it is listed.
+   */
+  async #imagesBelow(
+    target: Pick<Descriptor, "digest" | "size">,
+    seen: Set<Digest>,
+    depth = 0,
+  ): Promise<readonly Digest[]> {
+    if (!this.#blobs.has(target) || depth > maxIndexDepth || seen.has(target.digest)) return [];
+    seen.add(target.digest);
     const parsed = await this.#parse(target.digest, sizeOf(target));
     if (parsed.kind === "manifest") return [target.digest, parsed.manifest.config.digest];
     const digests: Digest[] = [];
-    for (const child of parsed.index.manifests) digests.push(...(await this.#imagesBelow(child, depth + 1)));
+    for (const child of parsed.index.manifests) digests.push(...(await this.#imagesBelow(child, seen, depth + 1)));
     return digests;
   }
 

@@ -109,8 +109,9 @@ function copyAttributes(fromHostPath: string, toHostPath: string): void {
     toFd = openat({ dirFd: atFlags.AT_FDCWD, path: toHostPath, flags });
     const { uid, gid, mode, atime, mtime } = fstat(fromFd);
     fchownat({ dirFd: toFd, path: "", uid, gid, flags: atFlags.AT_EMPTY_PATH });
-    fchmod(toFd, mode & 0o7777);
+    // Before the mode, which may keep an ordinary user from it.
     for (const { name, value } of readXattrsOf(fromFd)) fsetxattr({ fd: toFd, name, value });
+    fchmod(toFd, mode & 0o7777);
     utimensat({ dirFd: toFd, path: null, atime, mtime });
   } finally {
     if (fromFd !== undefined) closeFd(fromFd);

@@ -21,6 +21,7 @@ import { buildLayer, buildLayout } from "../../test/layout-builder.ts";
 import { temporaryDirectory } from "../../test/temporary.ts";
 import { MergedTree } from "../layers/merged-tree.ts";
 import { LayoutSource } from "../layout/layout-source.ts";
+import { createSnapshot } from "../snapshot/snapshot.ts";
 import { ImageStore } from "./image-store.ts";
 import { defaultStoreHostPath } from "./store-privileges.ts";
 
@@ -122,6 +123,8 @@ test("a hard link to a file of the layer below is the user's own copy, and stand
   expect(statSync(join(lower ?? "", "tool")).nlink).toBe(1);
 });
 
+const unpackAll = () => Promise.resolve();
+
 test("directories that the user may not write to have what layers below call for, and stay as they are", async () => {
   const xattrs = [{ name: Buffer.from("user.of"), value: Buffer.from("the base") }];
   const closed = { mode: 0o555, mtime: { seconds: 5, nanoseconds: 7 }, xattrs };
@@ -137,9 +140,9 @@ test("directories that the user may not write to have what layers below call for
     { path: "old/", ...closed },
     { path: ".wh..wh..opq", content: "" },
   );
-  const { hostPath } = buildLayout(temporaryDirectory(), { layers: [base, removing, adding, hiding] });
+  const layers = [base, removing, adding, hiding];
   const store = await ImageStore.open({ hostPath: join(home, "store") });
-  await using source = await LayoutSource.open(hostPath);
+  await using source = await LayoutSource.open(buildLayout(temporaryDirectory(), { layers }).hostPath);
   const unpacked = await store.unpack(await store.pull({ source, name: "test" }));
   const [, removed = "", added = "", top = ""] = unpacked.map((layer) => layer.hostPath);
   for (const directory of [removed, added, top])
@@ -155,6 +158,14 @@ test("directories that the user may not write to have what layers below call for
     execFileSync("getfattr", ["--absolute-names", "-d", "-m", "-", path], { encoding: "utf8" });
   expect(attributesOf(join(top, "old"))).toContain('user.overlay.opaque="y"');
   expect(attributesOf(join(added, "old"))).toContain('user.of="the base"');
+  const hostPath = join(home, "snapshot");
+  mkdirSync(hostPath);
+  const { storage } = await createSnapshot({ hostPath, layerHostPaths: [removed], xattrs: "user", unpackAll });
+  // A copy where the temporary directory takes no overlay.
+  if (storage === "overlay") {
+    expect(attributesOf(join(hostPath, "upper"))).toContain('user.of="the base"');
+    expect(statSync(join(hostPath, "upper")).mode & 0o7777).toBe(0o555);
+  }
 });
 
 test("another user's store is nobody else's", async () => {

@@ -50,7 +50,8 @@ describe("of Docker's types", () => {
 
   test("a list names what its images have become, and those that it does not know by their new type", async () => {
     const platform = { os: "linux", architecture: "amd64" };
-    const known = { ...describeContent(dockerMediaTypes.manifest, "known"), platform };
+    const data = Buffer.from("known").toString("base64");
+    const known = { ...describeContent(dockerMediaTypes.manifest, "known"), platform, data };
     const other = describeContent(dockerMediaTypes.manifest, "other");
     const become = describeContent(mediaTypes.imageManifest, "become");
     const mediaType = dockerMediaTypes.manifestList;

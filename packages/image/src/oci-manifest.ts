@@ -28,8 +28,15 @@ export async function toOciManifest(
   }
   const { manifests } = parsed.index;
   if (isOci && manifests.every(({ digest }) => (converted.get(digest)?.digest ?? digest) === digest)) return content;
-  const listed = manifests.map((descriptor) => ({ ...toOci(descriptor), ...converted.get(descriptor.digest) }));
+  const listed = manifests.map((descriptor) => become(descriptor, converted.get(descriptor.digest)));
   return await formatManifest(mediaType, { ...parsed.index, mediaType, manifests: listed });
+}
+
+/** What an index lists in place of a manifest. The bytes that it may hold beside it are those of the old one. */
+function become(descriptor: Descriptor, converted: Descriptor | undefined): Descriptor {
+  if (converted === undefined || converted.digest === descriptor.digest) return toOci(descriptor);
+  const { data: _, ...rest } = descriptor;
+  return { ...rest, ...converted };
 }
 
 /** A manifest of which the document is known. */

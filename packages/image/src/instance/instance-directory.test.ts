@@ -1,7 +1,7 @@
 import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tryLock } from "@runlet/syscall";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { temporaryDirectory } from "../../test/temporary.ts";
 import { ImageStore } from "../store/image-store.ts";
 import { collectStore, leaseOf, makeInstance, removeInstance, removeOrphanedInstances } from "./instance-directory.ts";
@@ -78,6 +78,30 @@ test("whoever waits to make an instance can be stopped", async () => {
   const { unlock } = lockDirectory(join(instances, "name"));
   await expect(makeInstance(store, "name", AbortSignal.abort())).rejects.toMatchObject({ code: "ERR_RUNLET_ABORTED" });
   unlock();
+});
+
+/** An instance that was made before the machine was booted, so that it stays when its container is gone. */
+function putInstance(hostPath: string, record?: string): void {
+  const digest = `sha256:${"0".repeat(64)}`;
+  const sound = { version: 1, containerId: "c", stateHostPath: "/nonexistent", image: { digest }, layers: [] };
+  mkdirSync(hostPath);
+  writeFileSync(
+    join(hostPath, "instance.json"),
+    record ?? JSON.stringify({ ...sound, storage: "copy", isEphemeral: false, bootId: "before" }),
+  );
+  writeFileSync(join(hostPath, "config.json"), "{}");
+}
+
+test("an instance whose removal broke off is a leftover, whatever was written of it", async () => {
+  const { store, instances } = await makeStore();
+  const hostPath = join(instances, "name");
+  putInstance(hostPath);
+  expect(await removeOrphanedInstances(store)).toEqual([]);
+  const release = vi.spyOn(store, "release").mockRejectedValueOnce(new Error("killed"));
+  await expect(removeInstance(store, hostPath)).rejects.toThrow("killed");
+  expect(release).toHaveBeenCalledOnce();
+  expect(readdirSync(hostPath)).toEqual(["instance.json"]);
+  expect(await removeOrphanedInstances(store)).toEqual(["name"]);
 });
 
 test("two that remove an instance do not meet in its files", async () => {

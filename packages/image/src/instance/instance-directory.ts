@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync } from "node:fs";
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { quote, RunletError } from "@runlet/errors";
 import { removeTree } from "@runlet/rootfs";
@@ -11,6 +11,7 @@ import type { CollectionResult } from "../store/stored-image.ts";
 import { currentBootId, readRecord } from "./instance-record.ts";
 
 const directoryName = "instances";
+const configName = "config.json";
 /** Every store has it. */
 const storeRecordName = "store.json";
 const leasePrefix = "instance-";
@@ -107,11 +108,15 @@ export async function removeInstance(store: ImageStore, bundleHostPath: string):
   }
 }
 
-/** The lease goes first: whoever waits for the lock may make one of the same name. */
+/**
+ * The config.json goes first: what is left of an instance without one is nobody's, whatever comes between. The lease goes before
+ * the directory: whoever waits for the lock may make one of the same name.
+ */
 async function removeLocked(store: ImageStore, bundleHostPath: string): Promise<void> {
   const name = basename(bundleHostPath);
-  await store.release(leaseOf(name));
   try {
+    rmSync(join(bundleHostPath, configName), { force: true });
+    await store.release(leaseOf(name));
     removeTree({ dirFd: atFlags.AT_FDCWD, path: bundleHostPath });
   } catch (error) {
     throw storeError(`remove the instance ${quote(name)}`, error);
@@ -205,7 +210,7 @@ async function sweepInstance(
 }
 
 function isOrphaned(bundleHostPath: string): boolean {
-  if (!existsSync(join(bundleHostPath, "config.json"))) return true;
+  if (!existsSync(join(bundleHostPath, configName))) return true;
   const record = readRecord(bundleHostPath);
   if (record === undefined || existsSync(record.stateHostPath)) return record === undefined;
   return record.isEphemeral || record.bootId === currentBootId();

@@ -104,6 +104,17 @@ test("an instance whose removal broke off is a leftover, whatever was written of
   expect(await removeOrphanedInstances(store)).toEqual(["name"]);
 });
 
+test("an instance of which nobody knows whose it is stops the collection, and the error says what to do", async () => {
+  const { store, instances } = await makeStore();
+  putInstance(join(instances, "name"), "");
+  await expect(collectStore(store)).rejects.toMatchObject({
+    code: "ERR_RUNLET_STORE",
+    message: `"${join(instances, "name/instance.json")}" is damaged`,
+    hint: expect.stringContaining("remove the directory"),
+  });
+  expect(readdirSync(instances)).toEqual(["name"]);
+});
+
 test("two that remove an instance do not meet in its files", async () => {
   const { store, instances } = await makeStore();
   const hostPath = join(instances, "name");

@@ -48,7 +48,7 @@ export function readRecord(bundleHostPath: string): InstanceRecord | undefined {
   const record = parse(text);
   if (record !== undefined) return record;
   throw new RunletError("ERR_RUNLET_STORE", `${quote(join(bundleHostPath, recordName))} is damaged`, {
-    hint: "delete the container, and make another one of the image",
+    hint: "delete the container; where there is none any more, look whether its files are needed and remove the directory",
   });
 }
 

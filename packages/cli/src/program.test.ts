@@ -14,9 +14,13 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 function run(...args: string[]): Promise<number> {
+  return runPrinting((text) => written.output.push(text), args);
+}
+
+function runPrinting(print: (text: string) => void, args: readonly string[]): Promise<number> {
   return runProgram(args, {
     programName: "runlet",
-    print: (text) => written.output.push(text),
+    print,
     printError: (text) => written.error.push(text),
     isErrorTerminal: () => false,
     hasColours: true,
@@ -54,6 +58,14 @@ describe("runProgram", () => {
     expect(await run("run", "--frob", "x")).toBe(1);
     expect(written.output[0]).toMatch(/^NAME:\n {3}runlet run - /);
     expect(written.error[0]).toMatch(/^time=".*" level=error msg="flag provided but not defined: -frob"$/);
+  });
+
+  it("says what is wrong with a call whose help cannot be written", async () => {
+    const fail = () => {
+      throw new Error("the disk is full");
+    };
+    expect(await runPrinting(fail, ["run", "--frob", "x"])).toBe(1);
+    expect(written.error).toEqual([expect.stringContaining("flag provided but not defined: -frob")]);
   });
 
   it("answers an unknown command with 3, and no help", async () => {

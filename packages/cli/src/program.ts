@@ -62,7 +62,8 @@ export async function runProgram(args: readonly string[], host: Host): Promise<n
       print: host.print,
     });
   } catch (error) {
-    if (error instanceof UsageError) await printHelp(host, error.command);
+    // What is wrong with the call is worth more than that its help could not be written.
+    if (error instanceof UsageError) await printHelp(host, error.command).catch(() => {});
     return report(error, log, failing);
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Hook, Spec } from "@runlet/spec";
+import type { Hook, NamespaceType, Spec } from "@runlet/spec";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { busyboxHostPath, makeBundle } from "../test/bundle.ts";
 import type { Container } from "./container.ts";
@@ -37,6 +37,10 @@ function withHooks(hooks: NonNullable<Spec["hooks"]>): (spec: Spec) => void {
   return (spec) => Object.assign(spec, { hooks });
 }
 
+function withoutNamespace({ linux }: Spec, type: NamespaceType): void {
+  Object.assign(linux ?? {}, { namespaces: linux?.namespaces?.filter((namespace) => namespace.type !== type) });
+}
+
 /** What this process has open, besides what the first call opens for good. */
 function openDescriptors(): number {
   return readdirSync("/proc/self/fd").length;
@@ -69,19 +73,25 @@ describe("what two have in hands", () => {
     expect((await runtime.list()).map((state) => state.id)).toEqual([id]);
   });
 
-  it("whoever disposes of a container that another has replaced leaves the new one alone, and collects its own", async () => {
-    const { runtime, container, bundle } = await createBox();
-    const { pid } = container;
-    await (await runtime.load(id)).delete({ force: true });
-    const second = await runtime.create(id, { bundle, stdio: "null" });
-    onTestFinished(() => second[Symbol.asyncDispose]());
-    await expect(container.state()).rejects.toMatchObject({ code: "ERR_RUNLET_NOT_FOUND" });
-    await expect(container.kill("KILL")).rejects.toMatchObject({ code: "ERR_RUNLET_NOT_FOUND" });
-    await expect(container.delete({ force: true })).rejects.toMatchObject({ code: "ERR_RUNLET_NOT_FOUND" });
-    await container[Symbol.asyncDispose]();
-    expect(readProcessStatus(pid)).toBeNull();
-    expect((await second.state()).status).toBe("created");
-  });
+  it.each<[string, ((spec: Spec) => void) | undefined]>([
+    ["with a pid namespace", undefined],
+    ["without one", (spec) => withoutNamespace(spec, "pid")],
+  ])(
+    "whoever disposes of a container %s that another has replaced leaves the new one alone, and collects its own",
+    async (_, edit) => {
+      const { runtime, container, bundle } = await createBox(edit);
+      const { pid } = container;
+      await (await runtime.load(id)).delete({ force: true });
+      const second = await runtime.create(id, { bundle, stdio: "null" });
+      onTestFinished(() => second[Symbol.asyncDispose]());
+      await expect(container.state()).rejects.toMatchObject({ code: "ERR_RUNLET_NOT_FOUND" });
+      await expect(container.kill("KILL")).rejects.toMatchObject({ code: "ERR_RUNLET_NOT_FOUND" });
+      await expect(container.delete({ force: true })).rejects.toMatchObject({ code: "ERR_RUNLET_NOT_FOUND" });
+      await container[Symbol.asyncDispose]();
+      expect(readProcessStatus(pid)).toBeNull();
+      expect((await second.state()).status).toBe("created");
+    },
+  );
 
   it("what another has not wholly deleted is deleted, and its process collected", async () => {
     const { bundle, root } = makeBundle();

@@ -332,7 +332,10 @@ export class Container implements AsyncDisposable {
   /** Whoever has deleted the container, or was killed while doing so, cannot collect a child of ours. */
   async #collect(): Promise<void> {
     const { last } = this.#record;
-    if (last !== null && this.#process.isOurs) await this.#end(last);
+    if (last === null || !this.#process.isOurs) return;
+    // Of a process that has ended the others have, too: what is in its control group may be another container's by now.
+    if (this.#process.signal(last, SIGKILL)) await this.#end(last);
+    else await this.#process.awaitEnd(last);
   }
 
   /** Whether its bundle was made for it of an image, and goes with it: {@link delete} wants the runtime's `images` then. */

@@ -4,6 +4,7 @@ import type { Hook, NamespaceType, Spec } from "@runlet/spec";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { busyboxHostPath, makeBundle } from "../test/bundle.ts";
 import type { Container } from "./container.ts";
+import type { Warning } from "./options.ts";
 import { readProcessStatus } from "./process-status.ts";
 import { Runtime } from "./runtime.ts";
 
@@ -44,6 +45,10 @@ function withoutNamespace({ linux }: Spec, type: NamespaceType): void {
 /** What this process has open, besides what the first call opens for good. */
 function openDescriptors(): number {
   return readdirSync("/proc/self/fd").length;
+}
+
+function readIfThere(hostPath: string): string {
+  return existsSync(hostPath) ? readFileSync(hostPath, "utf8") : "";
 }
 
 function isGone(pid: number): boolean {
@@ -145,6 +150,27 @@ describe("a creation", () => {
     writeFileSync(join(directory, "go-on"), "");
     await using container = await creation;
     expect(await unfinished.state()).toMatchObject({ status: "created", pid: container.pid });
+  });
+});
+
+describe("a creation that is broken off", () => {
+  it("leaves no hook of a container without a pid namespace, nor its control group", patience, async () => {
+    const { bundle, root, directory } = makeBundle((spec) => {
+      withoutNamespace(spec, "pid");
+      const script = "echo $$ > ../pid; exec sleep 1000";
+      withHooks({ createContainer: [shell(script)] })(spec);
+    });
+    const warnings: Warning[] = [];
+    const runtime = new Runtime({ root, onWarning: (warning) => warnings.push(warning) });
+    const abort = new AbortController();
+    const creation = runtime.create(id, { bundle, stdio: "null", signal: abort.signal });
+    const pid = () => Number.parseInt(readIfThere(join(directory, "bundle/pid")), 10);
+    await expect.poll(pid, patience).toBeGreaterThan(0);
+    abort.abort();
+    await expect(creation).rejects.toMatchObject({ code: "ERR_RUNLET_ABORTED" });
+    expect(isGone(pid())).toBe(true);
+    expect(warnings).toEqual([]);
+    expect(await runtime.list()).toEqual([]);
   });
 });
 

@@ -16,6 +16,7 @@ import { newRecord } from "./new-record.ts";
 import type { CreateOptions, Stdio, Warning } from "./options.ts";
 import { writePidFile } from "./pid-file.ts";
 import { readProcessStatus } from "./process-status.ts";
+import { endProcesses } from "./resource-control.ts";
 import type { StateDirectory, StateLock } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
 import { openStandardDescriptors, openStreams, type StandardDescriptors } from "./stdio.ts";
@@ -164,19 +165,27 @@ async function createProcess({ request, creator, undo }: ProcessParts): Promise<
   const { cgroup, loaded } = request;
   const resources = loaded.spec.linux?.resources;
   const makesGroup = cgroup !== null && !cgroup.needsProcess;
-  if (cgroup !== null && !makesGroup) undo.push(() => cgroup.delete());
+  if (cgroup !== null && !makesGroup) {
+    undo.push(() => (creator.hasMadeCgroup ? removeCgroup(cgroup) : cgroup.delete()));
+  }
   if (makesGroup && creator.startsInCgroup) {
     await cgroup.create();
-    undo.push(() => cgroup.delete());
+    undo.push(() => removeCgroup(cgroup));
   }
   undo.push(() => creator[Symbol.asyncDispose]());
   creator.start();
   if (makesGroup && !creator.startsInCgroup) {
     await cgroup.create();
-    undo.splice(-1, 0, () => cgroup.delete());
+    undo.splice(-1, 0, () => removeCgroup(cgroup));
   }
   if (makesGroup) await cgroup.apply(resources);
   return await creator.create();
+}
+
+/** Removes a control group that was made here, with what hooks have left in it: only a pid namespace ends that with the helper. */
+async function removeCgroup(cgroup: Cgroup): Promise<void> {
+  if (cgroup.processes().length > 0) await endProcesses(cgroup);
+  await cgroup.delete();
 }
 
 /** What is written about the container before it is made, with what a start needs. */

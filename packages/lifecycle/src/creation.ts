@@ -52,6 +52,7 @@ export class Creator implements AsyncDisposable {
   readonly #driver: HelperDriver;
   readonly #netDevices = new NetDevices();
   #cgroupFds: CgroupDescriptors | null = null;
+  #hasMadeCgroup = false;
   #isDone = false;
 
   constructor(request: CreationRequest) {
@@ -84,6 +85,11 @@ export class Creator implements AsyncDisposable {
   /** Whether the control group has to be there before {@link start}. */
   get startsInCgroup(): boolean {
     return findClone(this.#request.plan)?.intoCgroup ?? false;
+  }
+
+  /** Whether the plan has made the control group: one that needs a process, see `Cgroup.needsProcess`. */
+  get hasMadeCgroup(): boolean {
+    return this.#hasMadeCgroup;
   }
 
   /**
@@ -139,6 +145,7 @@ export class Creator implements AsyncDisposable {
           resources: this.#request.spec.linux?.resources ?? {},
           annotations: this.#request.actingAnnotations,
         });
+        this.#hasMadeCgroup = true;
         return await this.#request.cgroup?.apply(this.#request.spec.linux?.resources);
       case "joinIntelRdtGroup":
         return joinIntelRdtGroup(pid, operation);

@@ -45,6 +45,16 @@ async function hear(fd = manager.fd): Promise<Message & { readonly text: string 
   throw new Error("the manager heard nothing within 5 s");
 }
 
+/** Expects that the manager hears of a container that is ready. */
+async function expectReady(relay: ReadinessRelay, fd = manager.fd): Promise<void> {
+  say("READY=1");
+  const relayed = relay.relay(process.pid);
+  expect((await hear(fd)).text).toBe("READY=1\n");
+  expect((await hear(fd)).text).toBe(`MAINPID=${process.pid}\n`);
+  for (const passed of (await hear(fd)).fds) closeSync(passed);
+  await relayed;
+}
+
 test("takes the word READY to the manager, with the process as the host knows it, and waits until that was read", async () => {
   using relay = openRelay();
   let isDone = false;
@@ -82,15 +92,22 @@ test("a manager with an abstract name is reached too", async () => {
   const fd = listenUnix(-1, name, SOCK_DGRAM);
   try {
     using relay = ReadinessRelay.open(directory, name) as ReadinessRelay;
-    say("READY=1");
-    const relayed = relay.relay(process.pid);
-    expect((await hear(fd)).text).toBe("READY=1\n");
-    expect((await hear(fd)).text).toBe(`MAINPID=${process.pid}\n`);
-    for (const passed of (await hear(fd)).fds) closeSync(passed);
-    await relayed;
+    await expectReady(relay, fd);
   } finally {
     closeSync(fd);
   }
+});
+
+test("after a start that has failed the next one listens anew", async () => {
+  openRelay()[Symbol.dispose]();
+  using relay = openRelay();
+  await expectReady(relay);
+});
+
+test("whoever comes second has none, and takes nothing from the first", async () => {
+  using relay = openRelay();
+  expect(ReadinessRelay.open(directory, join(directory, "manager.sock"))).toBeNull();
+  await expectReady(relay);
 });
 
 test("there is none without the directory, and an error where nobody listens", () => {

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, constants, openSync } from "node:fs";
+import { chmodSync, closeSync, constants, openSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { quote, RunletError, SyscallError } from "@runlet/errors";
 import {
@@ -45,7 +45,8 @@ export class ReadinessRelay implements Disposable {
    *
    * @param directoryHostPath - directory of the container's state.
    * @param notifySocket - where the service manager listens: a path, or an abstract name behind an `@`.
-   * @returns null for a container that was created without such a socket.
+   * @returns null for a container that was created without such a socket, and for one that somebody else listens to, who has
+   *   started it.
    * @throws RunletError `ERR_RUNLET_USAGE` when nobody listens at `notifySocket`.
    */
   static open(directoryHostPath: string, notifySocket: string): ReadinessRelay | null {
@@ -54,7 +55,11 @@ export class ReadinessRelay implements Disposable {
     try {
       const hostFd = connectToManager(notifySocket);
       try {
-        const containerFd = listenUnix(directoryFd, notifySocketName, SOCK_DGRAM);
+        const containerFd = listen(directoryFd);
+        if (containerFd === null) {
+          closeSync(hostFd);
+          return null;
+        }
         // Every user of the container may report.
         chmodSync(`/proc/self/fd/${directoryFd}/${notifySocketName}`, 0o777);
         return new ReadinessRelay(containerFd, hostFd);
@@ -144,6 +149,29 @@ function openDirectory(hostPath: string): number | null {
     return openSync(hostPath, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+/** @returns null where somebody listens already. */
+function listen(directoryFd: number): number | null {
+  try {
+    return listenUnix(directoryFd, notifySocketName, SOCK_DGRAM);
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.code !== "EADDRINUSE") throw error;
+    if (isHeard(directoryFd)) return null;
+    // Left by a start that has failed: whoever closes a socket leaves its name.
+    unlinkSync(`/proc/self/fd/${directoryFd}/${notifySocketName}`);
+    return listenUnix(directoryFd, notifySocketName, SOCK_DGRAM);
+  }
+}
+
+function isHeard(directoryFd: number): boolean {
+  try {
+    closeSync(connectUnix(directoryFd, notifySocketName, SOCK_DGRAM));
+    return true;
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "ECONNREFUSED") return false;
     throw error;
   }
 }

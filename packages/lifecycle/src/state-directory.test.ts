@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultSpec } from "@runlet/spec";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { StateDirectory } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
 
@@ -59,6 +59,18 @@ describe("StateDirectory", () => {
     directory.write({ ...record, config });
     expect(directory.read()?.config.process?.rlimits).toEqual(rlimits);
     expect(readdirSync(directory.hostPath)).toEqual(["state.json"]);
+  });
+
+  it("lets everybody into the directory of the notification socket, whatever the umask", () => {
+    const directory = new StateDirectory(root, "a");
+    directory.create();
+    const umask = process.umask(0o077);
+    onTestFinished(() => void process.umask(umask));
+    directory.createNotifyDirectory();
+    expect(statSync(join(directory.hostPath, "notify")).mode & 0o777).toBe(0o755);
+    expect(() => new StateDirectory(root, "b").createNotifyDirectory()).toThrow(
+      expect.objectContaining({ code: "ERR_RUNLET_HOST", syscall: "mkdir", errno: "ENOENT" }),
+    );
   });
 
   it("tells a container without a record from one that is not there", () => {

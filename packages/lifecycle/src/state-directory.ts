@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   closeSync,
   constants,
   fstatSync,
@@ -83,9 +84,20 @@ export class StateDirectory {
     }
   }
 
-  /** Makes the directory of the notification socket, which everybody may look into. Its path is the host's. */
+  /**
+   * Makes the directory of the notification socket, which everybody may look into whatever the caller's umask. Its path is
+   * the host's.
+   *
+   * @throws RunletError `ERR_RUNLET_HOST` where nothing can be written.
+   */
   createNotifyDirectory(): void {
-    mkdirSync(join(this.hostPath, notifyDirectoryName), { mode: 0o755 });
+    const hostPath = join(this.hostPath, notifyDirectoryName);
+    try {
+      mkdirSync(hostPath);
+      chmodSync(hostPath, 0o755);
+    } catch (error) {
+      throw this.#notWritten(error);
+    }
   }
 
   /** Opens the directory. The descriptor is the caller's. @throws RunletError `ERR_RUNLET_NOT_FOUND`. */

@@ -146,7 +146,10 @@ describe("a creation", () => {
     await expect.poll(() => existsSync(join(directory, "waits")), patience).toBe(true);
     const unfinished = await runtime.load(id);
     expect(await unfinished.state()).toMatchObject({ status: "creating", pid: 0 });
-    await expect(unfinished.exec({ args: ["/bin/true"] })).rejects.toMatchObject({ code: "ERR_RUNLET_STATE" });
+    await expect(unfinished.exec({ args: ["/bin/true"] })).rejects.toMatchObject({
+      code: "ERR_RUNLET_STATE",
+      message: "cannot exec in a container whose creation has not ended",
+    });
     writeFileSync(join(directory, "go-on"), "");
     await using container = await creation;
     expect(await unfinished.state()).toMatchObject({ status: "created", pid: container.pid });

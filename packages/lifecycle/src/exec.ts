@@ -169,11 +169,18 @@ async function drive({ request, process, plan, stdio, cgroup }: DriveParts): Pro
 }
 
 function checkStatus({ record, status, cgroup, options }: ExecRequest): void {
-  if (status === "stopped" || status === "creating") throw stopped(record);
+  if (status === "creating") throw notCreated(record);
+  if (status === "stopped") throw stopped(record);
   // One that is created can be paused as well.
   if (options.ignorePaused || (status !== "paused" && !cgroup?.isFrozen())) return;
   throw new RunletError("ERR_RUNLET_STATE", "cannot exec in a paused container (use --ignore-paused to override)", {
     hint: `let it run first: runlet resume ${record.id}`,
+  });
+}
+
+function notCreated({ id }: StateRecord): RunletError {
+  return new RunletError("ERR_RUNLET_STATE", "cannot exec in a container whose creation has not ended", {
+    hint: `wait for its end; what an interrupted one has left is removed by: runlet delete --force ${id}`,
   });
 }
 

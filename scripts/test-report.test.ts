@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { checkSkips } from "./test-report.js";
@@ -15,10 +15,25 @@ function report(...skipReasons: [string, number][]): Report {
   return { passed: 1, failed: 0, skipped: 1, skipReasons: new Map(skipReasons) } as Report;
 }
 
+const ciScript = readFileSync(join(import.meta.dirname, "../.ci/run"), "utf8");
+
+describe(".ci/run", () => {
+  it("chooses flows through engines that are there: a file of which none is left passes", () => {
+    const choices = [...ciScript.matchAll(/flows\+?="([^"]+)"/g)].flatMap(([, words = ""]) => words.split("|"));
+    const engines = join(import.meta.dirname, "../test-e2e/engines");
+    const titles = readdirSync(engines)
+      .filter((name) => name.endsWith(".test.ts"))
+      .flatMap((name) => [...readFileSync(join(engines, name), "utf8").matchAll(/\bflow\(\s*(["`])(.*?)\1,/g)])
+      .map(([, , title = ""]) => title);
+    expect(choices).toContain("is asked to end");
+    const absent = choices.filter((choice) => choice !== "" && !titles.some((title) => new RegExp(choice).test(title)));
+    expect(absent).toEqual([]);
+  });
+});
+
 describe("test-e2e/skips.json", () => {
   it("has the reasons of each kind of run that .ci/run counts", () => {
-    const script = readFileSync(join(import.meta.dirname, "../.ci/run"), "utf8");
-    const runtimes = [...script.matchAll(/^ *(?:local runtime=|for runtime in )([^;\n]+)/gm)].flatMap(
+    const runtimes = [...ciScript.matchAll(/^ *(?:local runtime=|for runtime in )([^;\n]+)/gm)].flatMap(
       ([, words = ""]) => words.split(" ").map((word) => (word.includes("/") ? "standalone" : word)),
     );
     expect(runtimes).toEqual(expect.arrayContaining(["runc", "crun", "standalone", "engines"]));

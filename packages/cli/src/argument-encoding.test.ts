@@ -16,3 +16,9 @@ it("refuses bytes that the engine has replaced", () => {
     expect.objectContaining({ code: "ERR_RUNLET_USAGE", message: expect.stringContaining("is not UTF-8") }),
   );
 });
+
+it("shows such an argument without what a terminal would obey", () => {
+  expect(() => checkEncoding(["\u009b31m\ufffd"], () => bytes("runlet\0\xc2\x9b31m\xff\0"))).toThrow(
+    expect.objectContaining({ message: expect.not.stringContaining("\u009b") }),
+  );
+});

@@ -1,4 +1,4 @@
-import { RunletError } from "@runlet/errors";
+import { quote, RunletError } from "@runlet/errors";
 
 const replacement = "\ufffd";
 
@@ -16,7 +16,7 @@ export function checkEncoding(args: readonly string[], commandLine: () => Uint8A
   try {
     new TextDecoder("utf-8", { fatal: true }).decode(commandLine());
   } catch (cause) {
-    throw new RunletError("ERR_RUNLET_USAGE", `the argument ${JSON.stringify(suspect)} is not UTF-8`, {
+    throw new RunletError("ERR_RUNLET_USAGE", `the argument ${quote(suspect)} is not UTF-8`, {
       hint: "what has such a name can be reached by a name that is UTF-8, such as one of a link to it",
       cause,
     });

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Runtime } from "@runlet/lifecycle";
+import { type ContainerState, Runtime } from "@runlet/lifecycle";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { selectContainers } from "./container-selection.ts";
 
@@ -20,6 +20,13 @@ describe("selectContainers", () => {
   it("finds none that matches where there is none", async () => {
     mkdirSync(runtime.root, { recursive: true });
     expect(await selectContainers(runtime, ".*", true)).toEqual([]);
+  });
+
+  it("leaves out what another command deletes after it was listed", async () => {
+    mkdirSync(join(runtime.root, "there"));
+    runtime.list = async () => ["gone", "there"].map((id) => ({ id }) as ContainerState);
+    const found = await selectContainers(runtime, ".*", true);
+    expect(found.map(({ id }) => id)).toEqual(["there"]);
   });
 
   it("refuses what is no regular expression", async () => {

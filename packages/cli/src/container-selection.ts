@@ -1,4 +1,4 @@
-import { RunletError } from "@runlet/errors";
+import { isRunletError, RunletError } from "@runlet/errors";
 import type { Container, Runtime } from "@runlet/lifecycle";
 
 /**
@@ -11,7 +11,19 @@ export async function selectContainers(runtime: Runtime, id: string, isRegex: bo
   if (!isRegex) return [await runtime.load(id)];
   const pattern = compile(id);
   const states = await runtime.list();
-  return Promise.all(states.filter((state) => pattern.test(state.id)).map((state) => runtime.load(state.id)));
+  const matching = states.filter((state) => pattern.test(state.id));
+  const found = await Promise.all(matching.map((state) => loadIfThere(runtime, state.id)));
+  return found.filter((container) => container !== null);
+}
+
+/** Another command may have deleted what was listed. */
+async function loadIfThere(runtime: Runtime, id: string): Promise<Container | null> {
+  try {
+    return await runtime.load(id);
+  } catch (error) {
+    if (isRunletError(error) && error.code === "ERR_RUNLET_NOT_FOUND") return null;
+    throw error;
+  }
 }
 
 function compile(text: string): RegExp {

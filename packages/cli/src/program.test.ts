@@ -1,6 +1,17 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tryLock } from "@runlet/syscall";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runProgram } from "./program.ts";
 
@@ -29,6 +40,17 @@ function runPrinting(print: (text: string) => void, args: readonly string[]): Pr
       return (text) => written.logs.set(hostPath, written.logs.get(hostPath) + text);
     },
   });
+}
+
+/** How often this process has a file open. */
+function descriptorsOf(hostPath: string): number {
+  return readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === hostPath;
+    } catch {
+      return false; // the one of this very reading
+    }
+  }).length;
 }
 
 const time = /"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"/;
@@ -211,6 +233,24 @@ describe("commands on containers", () => {
   it("delete with --force what is not there without an error", async () => {
     expect(await run("--root", directory, "delete", "--force", "web")).toBe(0);
     expect(written.error).toEqual([]);
+  });
+
+  it("delete with --force what another command deletes at the same time, and all else that matches", async () => {
+    for (const id of ["db", "web"]) {
+      mkdirSync(join(directory, id));
+      const record = { id, version: 1, init_process_pid: 0, cgroup: null, config: { ociVersion: "1.3.0" } };
+      writeFileSync(join(directory, id, "state.json"), JSON.stringify(record));
+    }
+    const hostPath = join(directory, "db");
+    const lockFd = openSync(hostPath, "r");
+    tryLock(lockFd);
+    const deletion = run("--root", directory, "delete", "--force", "--regex", ".*");
+    const isOpenTwice = () => descriptorsOf(hostPath) === 2;
+    await expect.poll(isOpenTwice, { timeout: 10_000, interval: 1 }).toBe(true);
+    rmSync(hostPath, { recursive: true });
+    closeSync(lockFd);
+    expect([await deletion, written.error]).toEqual([0, []]);
+    expect(readdirSync(directory)).toEqual([]);
   });
 
   it.each(["../web", ".", "a/b", "", "a b"])("refuse the id %j", async (id) => {

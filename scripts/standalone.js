@@ -118,7 +118,9 @@ export async function buildStandalone(outDir) {
     RUNLET_VERSION: JSON.stringify(version),
     ...(commit === undefined ? {} : { RUNLET_COMMIT: JSON.stringify(commit) }),
   };
-  const [runlet, init, runletBun, node] = ["runlet", "runlet-init", "runlet-bun", "runlet.node"].map((name) => join(outDir, name));
+  const [runlet, init, runletBun, node] = ["runlet", "runlet-init", "runlet-bun", "runlet.node"].map((name) =>
+    join(outDir, name),
+  );
   await buildEngine({ entry: main, target: runlet, define, plugins: [delegation] });
   buildBun(runletBun, define);
   install(addon, node, "644");

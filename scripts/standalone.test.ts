@@ -17,6 +17,7 @@ import { buildStandalone } from "./standalone.js";
 
 let directory: string;
 let executable: string;
+let larger: string;
 let hostile: string;
 
 /** What might be looked for in the current directory: by Bun, by a bundler's require, by node-gyp-build. */
@@ -35,9 +36,9 @@ const planted = [
   "../prebuilds/linux-x64/@runlet+syscall.node",
 ];
 
-beforeAll(() => {
+beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "runlet-standalone-"));
-  [executable = ""] = buildStandalone(join(directory, "bin"));
+  [executable = "", , larger = ""] = await buildStandalone(join(directory, "bin"));
   hostile = join(directory, "bundle");
   mkdirSync(hostile);
   for (const name of planted) {
@@ -51,7 +52,7 @@ beforeAll(() => {
     `require("node:fs").writeFileSync(${JSON.stringify(join(directory, "ran"))}, "");`,
   );
   writeFileSync(join(hostile, "bunfig.toml"), 'preload = ["./planted.js"]\n');
-}, 60_000);
+}, 300_000);
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
@@ -72,14 +73,19 @@ describe("the standalone executable", () => {
   it("says its version, and the name that it was called by", () => {
     const { version } = JSON.parse(readFileSync(new URL("../packages/cli/package.json", import.meta.url), "utf8"));
     const { stdout } = run(executable, ["--version"]);
-    expect(stdout).toMatch(/^runlet version .*\n(commit: [0-9a-f]{12}(-dirty)?\n)?spec: 1\.3\.0\nbun: .*\n$/);
+    expect(stdout).toMatch(
+      /^runlet version .*\n(commit: [0-9a-f]{12}(-dirty)?\n)?spec: 1\.3\.0\nquickjs: 2021-03-27\n$/,
+    );
     expect(stdout).toContain(`runlet version ${version}\n`);
     const link = join(directory, "runc");
     execFileSync("ln", ["-s", executable, link]);
     expect(run(link, ["--version"]).stdout).toMatch(/^runc version /);
+    expect(run(larger, ["--version"]).stdout).toMatch(
+      /^runlet-bun version .*\n(commit: .*\n)?spec: 1\.3\.0\nbun: .*\n$/,
+    );
   });
 
-  it("loads its addon from beside it, through a link too, and nothing from the current directory", () => {
+  it("loads what it needs from beside it, through a link too, and nothing from the current directory", () => {
     const before = readdirSync(hostile).sort();
     const link = join(directory, "linked");
     execFileSync("ln", ["-s", executable, link]);
@@ -90,32 +96,48 @@ describe("the standalone executable", () => {
     expect(readdirSync(hostile).sort()).toEqual(before);
   });
 
-  it("takes no notice of the variables that make Node and Bun load code", () => {
-    const preload = join(hostile, "planted.js");
-    const { stdout, stderr } = run(executable, ["--version"], {
-      NODE_OPTIONS: `--require ${preload}`,
-      BUN_INSPECT_PRELOAD: preload,
-      BUN_OPTIONS: `--preload=${preload}`,
-      BUN_BE_BUN: "1",
-      // A port that cannot be listened on: the attempt would be reported.
-      BUN_INSPECT: "localhost:1:nonsense",
-    });
-    expect(stdout).toMatch(/^runlet version /);
-    expect(stderr).toBe("");
-    expect(readdirSync(directory)).not.toContain("ran");
+  it("hands a command over as it was given, under the name that it was called by", () => {
+    const link = join(directory, "docker-runlet");
+    execFileSync("ln", ["-s", executable, link]);
+    const { status, stderr } = run(link, ["--log-format", "json", "image", "inspect", "sp ace"]);
+    expect(status).toBe(1);
+    expect(JSON.parse(stderr)).toMatchObject({ level: "error", msg: expect.stringContaining("sp ace") });
+    expect(run(link, ["bundle", "--help"]).stdout).toContain("docker-runlet bundle");
   });
 
-  it("looks for its addon nowhere else", () => {
+  it("takes no notice of the variables that make Node and Bun load code", () => {
+    const preload = join(hostile, "planted.js");
+    for (const program of [executable, larger]) {
+      const { stdout, stderr } = run(program, ["--version"], {
+        NODE_OPTIONS: `--require ${preload}`,
+        BUN_INSPECT_PRELOAD: preload,
+        BUN_OPTIONS: `--preload=${preload}`,
+        BUN_BE_BUN: "1",
+        // A port that cannot be listened on: the attempt would be reported.
+        BUN_INSPECT: "localhost:1:nonsense",
+      });
+      expect(stdout).toMatch(/^runlet(-bun)? version /);
+      expect(stderr).toBe("");
+      expect(readdirSync(directory)).not.toContain("ran");
+    }
+  });
+
+  it("looks for what it hands commands to, and that for its addon, nowhere else", () => {
     const alone = join(directory, "alone");
     mkdirSync(alone);
     cpSync(executable, join(alone, "runlet"));
-    const { status, stderr } = run(join(alone, "runlet"), ["bundle", "--from", "/bin/true", join(directory, "unmade")]);
+    const bundle = ["bundle", "--from", "/bin/true", join(directory, "unmade")];
+    const without = run(join(alone, "runlet"), bundle);
+    expect(without.status).toBe(1);
+    expect(without.stderr).toContain(`${join(alone, "runlet-bun")}, which carries this command out: no such file`);
+    cpSync(larger, join(alone, "runlet-bun"));
+    const { status, stderr } = run(join(alone, "runlet"), bundle);
     expect(status).toBe(1);
     expect(stderr).toContain(`looked for ${join(alone, "runlet.node")}. `);
     expect(accessed()).toEqual([]);
   });
 
-  // What the two tests above conclude from is proved last: it leaves its traces.
+  // What the tests above conclude from is proved last: it leaves its traces.
   it("would have been seen to read a file", () => {
     readFileSync(join(hostile, ".env"));
     expect(accessed()).toEqual([".env"]);

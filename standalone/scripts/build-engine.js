@@ -1,7 +1,16 @@
 // Builds an executable of QuickJS, the addon and a program: the program is bundled, compiled to bytecode and linked in.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -57,7 +66,10 @@ function quickjsObjects() {
 function ownObjects() {
   const native = join(root, "native");
   const addon = join(syscall, "native", "addon");
-  const includes = [quickjs, require("node-api-headers").include_dir, addon, native].flatMap((path) => ["-isystem", path]);
+  const includes = [quickjs, require("node-api-headers").include_dir, addon, native].flatMap((path) => [
+    "-isystem",
+    path,
+  ]);
   const headers = [...filesIn(native, ".h"), ...filesIn(addon, ".h")];
   // The addon's watch.c is for runtimes whose loop is out of reach.
   const sources = [...filesIn(native, ".c"), ...filesIn(addon, ".c").filter((path) => basename(path) !== "watch.c")];
@@ -87,7 +99,8 @@ function program(entry) {
       if (source === programId) return { id: programId, moduleSideEffects: true };
       return source === globals || source === entry ? { id: source, moduleSideEffects: true } : null;
     },
-    load: (id) => (id === programId ? [globals, entry].map((path) => `import ${JSON.stringify(path)};`).join("\n") : null),
+    load: (id) =>
+      id === programId ? [globals, entry].map((path) => `import ${JSON.stringify(path)};`).join("\n") : null,
   };
 }
 

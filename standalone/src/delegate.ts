@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
-import { errnoMessage, RunletError } from "@runlet/errors";
 import { executeInstead, invocation } from "runlet:system";
+import { errnoMessage, errnoName, RunletError } from "@runlet/errors";
 
 /**
  * Hands the whole command line to the executable beside this one, which has what this one leaves out: registries, archives,
@@ -10,7 +10,7 @@ import { executeInstead, invocation } from "runlet:system";
  */
 function delegate(): never {
   const hostPath = join(dirname(invocation().execPath), "runlet-bun");
-  const errno = -executeInstead(hostPath);
+  const errno = errnoName(-executeInstead(hostPath));
   throw new RunletError("ERR_RUNLET_HOST", `${hostPath}, which carries this command out: ${errnoMessage(errno)}`, {
     syscall: "execve",
     errno,

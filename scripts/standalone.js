@@ -1,14 +1,15 @@
 // Makes the standalone command: `runlet`, a small executable that starts at once, its init helper, and `runlet-bun`, with its
 // addon, for the commands that the small one leaves to it. `node scripts/standalone.js [DIR]`; the default is dist/ at the top.
+// `--arch arm64` makes the first two for another architecture.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { buildEngine } from "../standalone/scripts/build-engine.js";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bun = join(root, "node_modules", "@oven", `bun-linux-${process.arch}`, "bin", "bun");
-const prebuilds = join(root, "packages", "syscall", "prebuilds", `linux-${process.arch}`);
 
 /**
  * Split, so that a command loads its own code and no other's. A command is over before a JIT pays, so it starts forty times
@@ -103,11 +104,13 @@ function buildBun(target, define) {
  * Builds into a directory.
  *
  * @param {string} outDir - made if it is not there.
+ * @param {string} [arch] - another than this machine's gets no `runlet-bun`.
  * @returns {Promise<string[]>} the paths of what was made, `runlet` first.
  */
-export async function buildStandalone(outDir) {
-  const addon = join(prebuilds, "@runlet+syscall.node");
+export async function buildStandalone(outDir, arch = process.arch) {
+  const prebuilds = join(root, "packages", "syscall", "prebuilds", `linux-${arch}`);
   const helper = join(prebuilds, "runlet-init");
+  const addon = join(prebuilds, "@runlet+syscall.node");
   for (const needed of [bun, addon, helper]) {
     if (!existsSync(needed)) throw new Error(`${needed} is missing: run "pnpm install" and "pnpm build" first`);
   }
@@ -118,18 +121,19 @@ export async function buildStandalone(outDir) {
     RUNLET_VERSION: JSON.stringify(version),
     ...(commit === undefined ? {} : { RUNLET_COMMIT: JSON.stringify(commit) }),
   };
-  const [runlet, init, runletBun, node] = ["runlet", "runlet-init", "runlet-bun", "runlet.node"].map((name) =>
-    join(outDir, name),
-  );
-  await buildEngine({ entry: main, target: runlet, define, plugins: [delegation] });
+  const [runlet, runletInit] = ["runlet", "runlet-init"].map((name) => join(outDir, name));
+  await buildEngine({ entry: main, target: runlet, define, plugins: [delegation], arch });
+  install(helper, runletInit, "755");
+  if (arch !== process.arch) return [runlet, runletInit];
+  const [runletBun, runletNode] = ["runlet-bun", "runlet.node"].map((name) => join(outDir, name));
   buildBun(runletBun, define);
-  install(addon, node, "644");
-  install(helper, init, "755");
-  return [runlet, init, runletBun, node];
+  install(addon, runletNode, "644");
+  return [runlet, runletInit, runletBun, runletNode];
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const path of await buildStandalone(resolve(process.argv[2] ?? join(root, "dist")))) {
+  const { values, positionals } = parseArgs({ options: { arch: { type: "string" } }, allowPositionals: true });
+  for (const path of await buildStandalone(resolve(positionals[0] ?? join(root, "dist")), values.arch)) {
     process.stdout.write(`${basename(path).padEnd(12)} ${statSync(path).size} bytes  ${path}\n`);
   }
 }

@@ -35,19 +35,22 @@ const nodeModules = new Set(
     .map((name) => name.slice(0, -".ts".length)),
 );
 
-function cc(args) {
-  execFileSync("cc", args, { stdio: ["ignore", "inherit", "inherit"] });
+const compilers = { x64: "x86_64-linux-gnu-gcc", arm64: "aarch64-linux-gnu-gcc" };
+const compilerOf = (arch) => (arch === process.arch ? "cc" : compilers[arch]);
+
+function run(program, args) {
+  execFileSync(program, args, { stdio: ["ignore", "inherit", "inherit"] });
 }
 
 /** Compiles a file unless an object of the same sources and flags is there. */
-function compileObject(source, flags, headers) {
-  const hash = createHash("sha256").update(flags.join("\0"));
+function compileObject(cc, source, { flags, headers }) {
+  const hash = createHash("sha256").update([cc, ...flags].join("\0"));
   for (const file of [source, ...headers]) hash.update(readFileSync(file));
   const target = join(buildDir, `${basename(source, ".c")}-${hash.digest("hex").slice(0, 16)}.o`);
   if (existsSync(target)) return target;
   mkdirSync(buildDir, { recursive: true });
   const temporary = `${target}.${process.pid}`;
-  cc([...flags, "-c", source, "-o", temporary]);
+  run(cc, [...flags, "-c", source, "-o", temporary]);
   renameSync(temporary, target);
   return target;
 }
@@ -58,12 +61,14 @@ const filesIn = (directory, extension) =>
     .sort()
     .map((name) => join(directory, name));
 
-function quickjsObjects() {
-  const headers = filesIn(quickjs, ".h");
-  return quickjsSources.map((name) => compileObject(join(quickjs, `${name}.c`), quickjsFlags, headers));
+function quickjsObjects(cc) {
+  const settings = { flags: [...quickjsFlags, "-I", quickjs], headers: filesIn(quickjs, ".h") };
+  return quickjsSources.map((name) =>
+    compileObject(cc, correct(join(quickjs, `${name}.c`), join(buildDir, "quickjs")), settings),
+  );
 }
 
-function ownObjects() {
+function ownObjects(cc, flags) {
   const native = join(root, "native");
   const addon = join(syscall, "native", "addon");
   const includes = [quickjs, require("node-api-headers").include_dir, addon, native].flatMap((path) => [
@@ -73,17 +78,16 @@ function ownObjects() {
   const headers = [...filesIn(native, ".h"), ...filesIn(addon, ".h")];
   // The addon's watch.c is for runtimes whose loop is out of reach.
   const sources = [...filesIn(native, ".c"), ...filesIn(addon, ".c").filter((path) => basename(path) !== "watch.c")];
-  return sources
-    .filter((path) => basename(path) !== "compile.c")
-    .map((path) => compileObject(path, [...ownFlags, ...includes], headers));
+  const settings = { flags: [...ownFlags, ...flags, ...includes], headers };
+  return sources.filter((path) => basename(path) !== "compile.c").map((path) => compileObject(cc, path, settings));
 }
 
-/** The program that makes bytecode. */
-function buildCompiler(objects) {
+/** The program that makes bytecode, on this machine for every 64-bit one. */
+function buildCompiler() {
   const target = join(buildDir, "compile");
   const source = join(root, "native", "compile.c");
   const temporary = `${target}.${process.pid}`;
-  cc([...ownFlags, "-isystem", quickjs, source, ...objects, "-o", temporary, "-lm", "-lpthread"]);
+  run("cc", [...ownFlags, "-isystem", quickjs, source, ...quickjsObjects("cc"), "-o", temporary, "-lm", "-lpthread"]);
   renameSync(temporary, target);
   return target;
 }
@@ -131,6 +135,8 @@ async function bundle(entry, define, outDir, plugins) {
     shimMissingExports: true,
     output: { dir: outDir, format: "esm", minify: true, chunkFileNames: "[name]-[hash].js" },
     logLevel: "warn",
+    // test/library.test.ts tells what is missing that is used.
+    onLog: (level, log, handle) => (log.code === "SHIMMED_EXPORT" ? undefined : handle(level, log)),
   });
   return output.filter(({ type }) => type === "chunk").map(({ fileName }) => fileName);
 }
@@ -170,20 +176,20 @@ function writeTable(directory, names) {
  * @param {string} request.target - the executable's path.
  * @param {Record<string, string>} [request.define] - names of constants, and their values as source.
  * @param {object[]} [request.plugins] - rolldown's, before this executable's own.
+ * @param {string} [request.arch] - `x64` or `arm64`; another than this machine's wants a compiler for it.
+ * @param {string[]} [request.flags] - more of the compiler's, for the C sources of this project.
  */
-export async function buildEngine({ entry, target, define = {}, plugins = [] }) {
-  const quickjsParts = quickjsObjects();
-  const compiler = buildCompiler(quickjsParts);
+export async function buildEngine({ entry, target, define = {}, plugins = [], arch = process.arch, flags = [] }) {
+  const compiler = buildCompiler();
   const directory = mkdtempSync(join(buildDir, "program-"));
   try {
     const names = await bundle(entry, define, directory, plugins);
     mkdirSync(join(directory, "bytecode"));
-    execFileSync(compiler, [join(directory, "bytecode"), ...names.map((name) => `${name}=${join(directory, name)}`)], {
-      stdio: ["ignore", "inherit", "inherit"],
-    });
-    const table = writeTable(directory, names);
+    run(compiler, [join(directory, "bytecode"), ...names.map((name) => `${name}=${join(directory, name)}`)]);
+    const cc = compilerOf(arch);
+    const objects = [writeTable(directory, names), ...ownObjects(cc, flags), ...quickjsObjects(cc)];
     const temporary = `${target}.${process.pid}`;
-    cc([...linkFlags, table, ...ownObjects(), ...quickjsParts, "-o", temporary, "-lm", "-lpthread", "-ldl"]);
+    run(cc, [...linkFlags, ...flags, ...objects, "-o", temporary, "-lm", "-lpthread", "-ldl"]);
     renameSync(temporary, target);
   } finally {
     rmSync(directory, { recursive: true, force: true });

@@ -170,10 +170,42 @@ function expressions(show) {
   );
   const [first, ...rest] = new Set([1, 2, 3]);
   show("sets", first, rest, [...new Map([["a", 1]])], Object.fromEntries([["a", 1]]), Object.entries({ x: 1 }));
+  keys(show);
   const object = { a: 1, c: null };
   show("missing", object.b?.c, object?.a, object.d ?? "none");
   object.b ||= 5;
   object.a &&= 2;
   object.c ??= 3;
   show("assigned", object);
+}
+
+/** However a number has come to be, it is the same key. */
+function keys(show) {
+  const five = [5, Number(5n), Float64Array.of(5)[0], 2.5 + 2.5, 10 / 2, Math.sqrt(25), Number("5"), JSON.parse("5.0")];
+  const numbers = [
+    0,
+    -0,
+    -1,
+    2 ** 31 - 1,
+    2 ** 31,
+    -(2 ** 31),
+    -(2 ** 31) - 1,
+    2 ** 53,
+    0.5,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+  ];
+  for (const key of five)
+    show(
+      "five",
+      five.map((other) => new Map([[key, 1]]).has(other)),
+      new Set([...five, key]).size,
+    );
+  for (const key of numbers)
+    show("key", key, new Map([[key, 1]]).get(Float64Array.of(key)[0]), new Set([Float64Array.of(key)[0]]).has(key));
+  const many = new Map(Array.from({ length: 1000 }, (_, index) => [Number(BigInt(index)), index]));
+  show(
+    "many",
+    Array.from({ length: 1000 }, (_, index) => many.get(index)).every((value, index) => value === index),
+  );
 }

@@ -1,7 +1,6 @@
 import {
   atFlags,
   chmodat,
-  closeFd,
   fchmod,
   fileTypes,
   lstatIfExists,
@@ -11,6 +10,7 @@ import {
   readDirectory,
   unlinkat,
 } from "@runlet/syscall";
+import { DirectoryStack } from "./directory-stack.ts";
 import { isErrno } from "./root-directory.ts";
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = openFlags;
@@ -38,32 +38,53 @@ export function removeTree(
   return "directory";
 }
 
-/** One level at a time, with one descriptor for each level of the path that is being removed. */
+/** What is left of a directory. */
+interface Level {
+  readonly name: Place["path"];
+  readonly left: Buffer[];
+  /** Whether its owner, an ordinary user, has got the permission to write. */
+  isWritable: boolean;
+}
+
+/** However deep: neither calls nor descriptors are as many as the levels. */
 function removeDirectory(place: Place, onDirectory?: (fd: number) => void): void {
-  const fd = openDirectory(place);
-  let isOpened = false;
-  try {
-    for (const { name } of readDirectory(fd)) {
-      const child = { dirFd: fd, path: name };
-      try {
-        unlinkat(child);
-      } catch (error) {
-        if (isErrno(error, "EACCES") && !isOpened) {
-          // An ordinary user's directory without the permission to write. A change of mode holds for the whole listing.
-          fchmod(fd, 0o700);
-          isOpened = true;
-          if (removeTree(child, onDirectory) !== "nothing") continue;
-        }
-        // unlink(2) of a directory: EISDIR, or EPERM as POSIX has it.
-        if (!isErrno(error, "EISDIR") && !isErrno(error, "EPERM")) throw error;
-        removeDirectory(child, onDirectory);
-      }
+  using stack = new DirectoryStack();
+  const levels: Level[] = [];
+  let fd = -1;
+  const enter = (child: Place) => {
+    fd = openDirectory(child);
+    stack.push(fd);
+    levels.push({ name: child.path, left: readDirectory(fd).map(({ name }) => name), isWritable: false });
+  };
+  enter(place);
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    const name = level.left.pop();
+    if (name !== undefined) {
+      if (!removeFile(fd, name, level)) enter({ dirFd: fd, path: name });
+      continue;
     }
     onDirectory?.(fd);
-  } finally {
-    closeFd(fd);
+    levels.pop();
+    fd = stack.pop() ?? place.dirFd;
+    unlinkat({ dirFd: fd, path: level.name, flags: atFlags.AT_REMOVEDIR });
   }
-  unlinkat({ ...place, flags: atFlags.AT_REMOVEDIR });
+}
+
+/** @returns false for a directory. */
+function removeFile(fd: number, name: Buffer, level: Level): boolean {
+  try {
+    unlinkat({ dirFd: fd, path: name });
+    return true;
+  } catch (error) {
+    if (isErrno(error, "EACCES") && !level.isWritable) {
+      fchmod(fd, 0o700);
+      level.isWritable = true;
+      return removeFile(fd, name, level);
+    }
+    // unlink(2) of a directory: EISDIR, or EPERM as POSIX has it.
+    if (!isErrno(error, "EISDIR") && !isErrno(error, "EPERM")) throw error;
+    return false;
+  }
 }
 
 /** Opens a directory that is to be removed, also one that its owner may not read. */

@@ -3,6 +3,7 @@ export { type BundleConfig, composeSpec } from "./bundle-config.ts";
 export type { BundledFile } from "./bundle-rootfs.ts";
 export { type BundleSource, readBundleSource } from "./bundle-source.ts";
 export { type Compression, decompress, detectCompression } from "./decompress.ts";
+export { DirectoryStack } from "./directory-stack.ts";
 export { type ElfFault, type ElfFile, parseElf, type ReadAt } from "./elf.ts";
 export { describeHost, describeTarget, type ElfTarget, isRunnable } from "./elf-machine.ts";
 export {

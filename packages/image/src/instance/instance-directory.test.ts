@@ -1,6 +1,6 @@
 import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { tryLock } from "@runlet/syscall";
+import { mkdirat, openat, tryLock } from "@runlet/syscall";
 import { expect, test, vi } from "vitest";
 import { temporaryDirectory } from "../../test/temporary.ts";
 import { ImageStore } from "../store/image-store.ts";
@@ -55,6 +55,23 @@ test("collecting a store takes what is left of containers, and a dry run says so
   expect(readdirSync(instances)).toEqual(["made"]);
   expect(await collectStore(store)).toMatchObject({ blobs: [], leftovers: 0, freedBytes: 0 });
   made.unlock();
+});
+
+test("collecting takes what is left of a container, however deep it has nested directories", async () => {
+  const { store, instances } = await makeStore();
+  mkdirSync(join(instances, "left"));
+  let fd = openSync(join(instances, "left"), constants.O_RDONLY);
+  for (let depth = 0; depth < 5000; depth++) {
+    mkdirat({ dirFd: fd, path: "d", mode: 0o755 });
+    const inner = openat({ dirFd: fd, path: "d", flags: constants.O_RDONLY });
+    closeSync(fd);
+    fd = inner;
+  }
+  closeSync(fd);
+  const told = await collectStore(store, { isDryRun: true });
+  expect(told.leftovers).toBe(1);
+  expect(await collectStore(store)).toEqual(told);
+  expect(readdirSync(instances)).toEqual([]);
 });
 
 test("whoever makes an instance while its empty directory is taken away gets another one", async () => {

@@ -1,6 +1,8 @@
-import { atFlags, closeFd, fileTypes, fstatat, openat, openFlags, type Place, readDirectory } from "@runlet/syscall";
+import { DirectoryStack } from "@runlet/rootfs";
+import { atFlags, fileTypes, fstatat, openat, openFlags, type Place, readDirectory } from "@runlet/syscall";
 import { hasCode } from "../store/store-error.ts";
 
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = openFlags;
 const blockUnitBytes = 512;
 
 /**
@@ -11,44 +13,67 @@ const blockUnitBytes = 512;
  * @throws SyscallError
  */
 export function diskBytesOf(hostPath: string): number {
-  return bytesAt({ dirFd: atFlags.AT_FDCWD, path: hostPath }, new Set());
+  const linked = new Set<string>();
+  const { bytes, fd } = lookAt({ dirFd: atFlags.AT_FDCWD, path: hostPath }, linked);
+  return fd === undefined ? bytes : bytes + bytesBelow(fd, linked);
 }
 
 /** The same for what is in a directory, without the directory's own blocks. @throws SyscallError */
 export function diskBytesWithin(hostPath: string): number {
+  let fd: number;
   try {
-    return bytesBelow({ dirFd: atFlags.AT_FDCWD, path: hostPath }, new Set());
+    fd = openDirectory({ dirFd: atFlags.AT_FDCWD, path: hostPath });
   } catch (error) {
     if (hasCode(error, "ENOENT")) return 0;
     throw error;
   }
+  return bytesBelow(fd, new Set());
 }
 
-function bytesAt(place: Place, linked: Set<string>): number {
+/** The bytes of one file, and a descriptor of it where it is a directory: the caller's. */
+function lookAt(place: Place, linked: Set<string>): { bytes: number; fd?: number } {
   try {
     const status = fstatat({ ...place, flags: atFlags.AT_SYMLINK_NOFOLLOW });
-    const isDirectory = (status.mode & fileTypes.S_IFMT) === fileTypes.S_IFDIR;
-    if (!isDirectory && status.nlink > 1) {
-      const key = `${status.dev}:${status.ino}`;
-      if (linked.has(key)) return 0;
-      linked.add(key);
-    }
-    const own = status.blocks * blockUnitBytes;
-    return isDirectory ? own + bytesBelow(place, linked) : own;
+    const bytes = status.blocks * blockUnitBytes;
+    if ((status.mode & fileTypes.S_IFMT) === fileTypes.S_IFDIR) return { bytes, fd: openDirectory(place) };
+    const key = `${status.dev}:${status.ino}`;
+    if (status.nlink <= 1) return { bytes };
+    if (linked.has(key)) return { bytes: 0 };
+    linked.add(key);
+    return { bytes };
   } catch (error) {
-    if (hasCode(error, "ENOENT") || hasCode(error, "EACCES")) return 0;
+    if (hasCode(error, "ENOENT") || hasCode(error, "EACCES")) return { bytes: 0 };
     throw error;
   }
 }
 
-function bytesBelow(place: Place, linked: Set<string>): number {
-  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = openFlags;
-  const fd = openat({ ...place, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
-  try {
-    let sum = 0;
-    for (const { name } of readDirectory(fd)) sum += bytesAt({ dirFd: fd, path: name }, linked);
-    return sum;
-  } finally {
-    closeFd(fd);
+/** @param fd - of the directory, which is closed. */
+function bytesBelow(fd: number, linked: Set<string>): number {
+  using stack = new DirectoryStack();
+  const levels: Buffer[][] = [];
+  const enter = (directoryFd: number) => {
+    stack.push(directoryFd);
+    levels.push(readDirectory(directoryFd).map(({ name }) => name));
+  };
+  enter(fd);
+  let sum = 0;
+  let currentFd: number | undefined = fd;
+  for (let left = levels.at(-1); left !== undefined && currentFd !== undefined; left = levels.at(-1)) {
+    const name = left.pop();
+    if (name === undefined) {
+      levels.pop();
+      currentFd = stack.pop();
+      continue;
+    }
+    const { bytes, fd: childFd } = lookAt({ dirFd: currentFd, path: name }, linked);
+    sum += bytes;
+    if (childFd === undefined) continue;
+    enter(childFd);
+    currentFd = childFd;
   }
+  return sum;
+}
+
+function openDirectory(place: Place): number {
+  return openat({ ...place, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
 }

@@ -1,11 +1,23 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { defaultSpec } from "@runlet/spec";
-import { expect, test } from "vitest";
+import { atFlags, mkdirat, openat, openFlags } from "@runlet/syscall";
+import { expect, onTestFinished, test } from "vitest";
 import { buildElf } from "../test/elf-builder.ts";
 import { put, temporaryDirectory } from "../test/temporary.ts";
 import { createBundle } from "./bundle.ts";
 import { type BundleSource, readBundleSource } from "./bundle-source.ts";
+import { removeTree } from "./remove-tree.ts";
 
 function make(prepare: (directory: string) => BundleSource[]) {
   const directory = temporaryDirectory();
@@ -237,4 +249,24 @@ test("a directory in which the bundle would lie is no source, however deep; noth
     });
   }
   expect(readdirSync(directory, { recursive: true }).sort()).toEqual(["a", "a/b", "a/file"]);
+});
+
+test("a directory that is nested too deep is no source", async () => {
+  const directory = temporaryDirectory();
+  mkdirSync(join(directory, "deep"));
+  let fd = openSync(join(directory, "deep"), "r");
+  for (let depth = 0; depth < 1500; depth++) {
+    mkdirat({ dirFd: fd, path: "d", mode: 0o755 });
+    const inner = openat({ dirFd: fd, path: "d", flags: openFlags.O_RDONLY });
+    closeSync(fd);
+    fd = inner;
+  }
+  closeSync(fd);
+  onTestFinished(() => void removeTree({ dirFd: atFlags.AT_FDCWD, path: join(directory, "deep") }));
+  const from: BundleSource[] = [{ kind: "directory", hostPath: join(directory, "deep") }];
+  await expect(createBundle({ bundleHostPath: join(directory, "bundle"), from })).rejects.toMatchObject({
+    code: "ERR_RUNLET_BUNDLE",
+    message: expect.stringContaining("directories lie too deep"),
+  });
+  expect(readdirSync(directory)).toEqual(["deep"]);
 });

@@ -18,7 +18,8 @@ import { removeTree } from "./remove-tree.ts";
 import { errnoOf, isErrno, type RootDirectory } from "./root-directory.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = openFlags;
-const maxDepth = 4096;
+/** Twice what an archive may have. Each level is a call within a call: many more would be too many. */
+const maxDepth = 1000;
 
 interface Copy {
   /** Whether owners, devices and privileged attributes are carried over, which needs root. */

@@ -1,6 +1,8 @@
-import { chmodSync, lutimesSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, lutimesSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { removeTree } from "@runlet/rootfs";
+import { atFlags, mkdirat, openat, openFlags } from "@runlet/syscall";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { temporaryDirectory } from "../../test/temporary.ts";
 import { copyTree, type Files, makeFiles, setXattr } from "../../test/tree.ts";
 import { type CompareOptions, listChanges } from "./changes.ts";
@@ -161,4 +163,24 @@ test("names need not be UTF-8", () => {
   lutimesSync(upper, 1_000_000, 1_000_000);
   const [change] = listChanges({ from: overlay(lower), to: overlay(lower, upper) });
   expect(change?.containerPath).toEqual(Buffer.of(0x2f, 0xff, 0xfe));
+});
+
+test("a tree that a container has nested too deep is refused", () => {
+  const hostPath = join(temporaryDirectory(), "deep");
+  mkdirSync(hostPath);
+  onTestFinished(() => void removeTree({ dirFd: atFlags.AT_FDCWD, path: hostPath }));
+  let fd = openSync(hostPath, "r");
+  for (let depth = 0; depth < 1500; depth++) {
+    mkdirat({ dirFd: fd, path: "d", mode: 0o755 });
+    const inner = openat({ dirFd: fd, path: "d", flags: openFlags.O_RDONLY });
+    closeSync(fd);
+    fd = inner;
+  }
+  closeSync(fd);
+  expect(() => listChanges({ to: { layers: [hostPath], form: "plain" } })).toThrow(
+    expect.objectContaining({
+      code: "ERR_RUNLET_ROOTFS",
+      message: expect.stringMatching(/lies deeper than 1000 directories$/),
+    }),
+  );
 });

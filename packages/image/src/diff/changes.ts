@@ -3,6 +3,9 @@ import { type FileStatus, fstat } from "@runlet/syscall";
 import { isDirectoryModified, isFileModified, isSameFile } from "./comparison.ts";
 import { MergedDirectory, type MergedEntry, type Tree } from "./merged-directory.ts";
 
+/** Twice what an archive may have. Each level is a call within a call: many more would be too many. */
+const maxDepth = 1000;
+
 /** What became of a file. */
 export type ChangeKind = "added" | "modified" | "deleted";
 
@@ -42,7 +45,7 @@ export interface Step {
  * Lists the differences between two trees: an image and a container that was made from it, two images, two directories. Sorted
  * by path, byte for byte, a directory before what it holds; the same trees always give the same list.
  *
- * @throws RunletError `ERR_RUNLET_ROOTFS` for a file that cannot be read.
+ * @throws RunletError `ERR_RUNLET_ROOTFS` for a file that cannot be read, or lies too deep.
  */
 export function listChanges(options: CompareOptions): Change[] {
   const changes: Change[] = [];
@@ -128,6 +131,7 @@ class Walk {
 
   *directory(containerPath: Buffer, pair: DirectoryPair): Generator<Step, void, undefined> {
     const { before, after, entry, isReplaced = false } = pair;
+    checkDepth(containerPath);
     const earlier = new Map<string, MergedEntry>();
     const entries = guard(containerPath, () => {
       for (const child of before?.directory.entries() ?? []) earlier.set(keyOf(child.name), child);
@@ -205,6 +209,20 @@ class Walk {
   #isMountPoint(containerPath: Buffer): boolean {
     return this.#mountPoints.has(keyOf(containerPath));
   }
+}
+
+/** @throws RunletError `ERR_RUNLET_ROOTFS` */
+function checkDepth(containerPath: Buffer): void {
+  let depth = 0;
+  for (const byte of containerPath) if (byte === root[0]) depth++;
+  if (depth <= maxDepth) return;
+  throw new RunletError(
+    "ERR_RUNLET_ROOTFS",
+    `${quote(containerPath.toString())} lies deeper than ${maxDepth} directories`,
+    {
+      hint: "move it up, or remove it",
+    },
+  );
 }
 
 /** Whether a directory comes from the same layers as before: then so does all that it holds. */

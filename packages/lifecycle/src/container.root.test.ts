@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Hook, NamespaceType, Spec } from "@runlet/spec";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { busyboxHostPath, makeBundle } from "../test/bundle.ts";
 import type { Container } from "./container.ts";
 import type { Warning } from "./options.ts";
@@ -125,6 +125,18 @@ describe("what two have in hands", () => {
     expect(deletions.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     expect(readFileSync(join(directory, "stopped"), "utf8")).toBe("once\n");
     expect(existsSync(join(runtime.root, id))).toBe(false);
+  });
+
+  it("a container that was saved and that another deletes meanwhile is as gone as it should be", async () => {
+    const { bundle, root } = makeBundle();
+    const container = await new Runtime({ root, cgroupManager: "disabled" }).create(id, { bundle, stdio: "null" });
+    onTestFinished(() => container[Symbol.asyncDispose]());
+    const { pid } = container;
+    const remove = ({ stateHostPath }: { stateHostPath: string }) => rmSync(stateHostPath, { recursive: true });
+    vi.doMock("./checkpoint/checkpoint.ts", () => ({ checkpointContainer: remove }));
+    onTestFinished(() => vi.doUnmock("./checkpoint/checkpoint.ts"));
+    await container.checkpoint({ imagePath: "/nonexistent" });
+    expect(readProcessStatus(pid)).toBeNull();
   });
 
   it("limits that another has changed stay when others are changed", async () => {

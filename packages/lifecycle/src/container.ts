@@ -87,7 +87,7 @@ export class Container implements AsyncDisposable {
     this.#terminalFd = terminalFd ?? null;
     this.#signal = signal;
     this.#onAbort = () => {
-      this.delete({ force: true }).catch((error: unknown) => this.#warn({ message: messageOf(error) }));
+      this[Symbol.asyncDispose]().catch((error: unknown) => this.#warn({ message: messageOf(error) }));
     };
     if (signal?.aborted) this.#onAbort();
     else signal?.addEventListener("abort", this.#onAbort, { once: true });
@@ -282,7 +282,7 @@ export class Container implements AsyncDisposable {
       const stateHostPath = this.#directory.hostPath;
       await checkpointContainer({ record, status, cgroup, stateHostPath, options, allowedAnnotations: this.#allowed });
     }
-    if (!options.leaveRunning && !options.preDump) await this.delete({ force: true });
+    if (!options.leaveRunning && !options.preDump) await this[Symbol.asyncDispose]();
   }
 
   /** What it uses, in the shape of runc's `events --stats`. @throws RunletError `ERR_RUNLET_STATE` when it has stopped. */

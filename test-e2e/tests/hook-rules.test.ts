@@ -120,6 +120,20 @@ describe("[/hooks] the failure rules", () => {
     expect(notes()).toEqual(["bad", "poststop"]);
   });
 
+  test("[/hooks/poststart] fails, when it has deleted the container: the failure is told", {
+    runtime: ["runlet"],
+  }, async () => {
+    const { directory, bundle } = prepare();
+    const id = e2e.id();
+    const deletion = e2e.runtime.argv(["delete", "--force", id]).map((word) => `'${word}'`);
+    const made = bundle({ poststart: [scriptHook(directory, "deleting", `${deletion.join(" ")}; exit 3`)] }, "wait");
+    for (const detach of [[], ["--detach"]]) {
+      const result = await e2e.runtime.invoke(["run", ...detach, "--bundle", made.hostPath, id]);
+      expect([result.status, result.stderr]).toEqual([1, expect.stringContaining("error running poststart hook #0")]);
+      expect(result.stderr).not.toContain("does not exist");
+    }
+  });
+
   test("[/hooks/poststop] run when nothing is left of the container but its name", {
     runtime: ["runlet"],
   }, async () => {

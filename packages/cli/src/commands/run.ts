@@ -42,7 +42,8 @@ export async function run(invocation: RunInvocation): Promise<number> {
     const { relayed } = await startForServiceManager(runtime, container, process.env);
     await relayed;
   } catch (error) {
-    await container.delete({ force: true });
+    // Why it failed is worth more than that it could not be removed either.
+    await container[Symbol.asyncDispose]().catch((failure: unknown) => log.warn(String(failure)));
     throw error;
   }
   return 0;

@@ -155,6 +155,7 @@ describe("update --resources", () => {
     for (const [input, words] of [
       ['{"pids": {"limit": "many"}}', "<stdin> /pids/limit: must be "],
       ['{"memory": {"limit": 1e30}}', "<stdin> /memory/limit: must be "],
+      ['{"cpu": {"cpus": "8000"}}', "<stdin> /cpu/cpus: "],
       ['{"memory": ', "<stdin> is not valid JSON: line 1, column 12"],
     ] as const) {
       const result = await e2e.runtime.invoke(["update", "-r", "-", id], { input });

@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { RunletError } from "@runlet/errors";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readResources } from "./resource-document.ts";
+import { locateInResources, readResources } from "./resource-document.ts";
 
 describe("readResources", () => {
   let directory: string;
@@ -68,5 +69,18 @@ describe("readResources", () => {
     expect(() => readResources(join(directory, "absent"), () => {})).toThrow(
       expect.objectContaining({ code: "ERR_RUNLET_USAGE", errno: "ENOENT" }),
     );
+  });
+});
+
+describe("locateInResources", () => {
+  it("names the file where the kernel refuses a limit, and leaves what is not of it alone", () => {
+    const facts = { syscall: "write", errno: "EBUSY", hint: "take more" };
+    const refusal = new RunletError("ERR_RUNLET_CGROUP", "no", { ...facts, pointer: "/linux/resources/memory/limit" });
+    expect(locateInResources(refusal, "limits.json")).toMatchObject({
+      ...{ code: "ERR_RUNLET_CGROUP", message: "no", ...facts },
+      ...{ pointer: "/memory/limit", document: "limits.json" },
+    });
+    const other = new RunletError("ERR_RUNLET_CGROUP", "no", { pointer: "/linux/intelRdt" });
+    expect(locateInResources(other, "limits.json")).toBe(other);
   });
 });

@@ -1,8 +1,30 @@
 import { readFileSync } from "node:fs";
-import { quote, RunletError } from "@runlet/errors";
+import { isRunletError, quote, RunletError } from "@runlet/errors";
 import type { LinuxDeviceCgroup, LinuxResources } from "@runlet/spec";
 import { formatIssue, toRunletError, validateResources } from "@runlet/validator";
 import { readStandardInput } from "./standard-input.ts";
+
+/** Where limits stand in a config. */
+const resourcesPointer = "/linux/resources";
+
+/**
+ * An error of the limits that {@link readResources} has read, with the field's place in that text instead of a config's.
+ *
+ * @param source - as {@link readResources} takes it.
+ */
+export function locateInResources(error: unknown, source: string): unknown {
+  if (!isRunletError(error) || !error.pointer?.startsWith(`${resourcesPointer}/`)) return error;
+  const { code, message, syscall, errno, explanation, hint, details, cause } = error;
+  return new RunletError(code, message, {
+    ...{ syscall, errno, explanation, hint, details, cause },
+    pointer: error.pointer.slice(resourcesPointer.length),
+    document: nameOf(source),
+  });
+}
+
+function nameOf(source: string): string {
+  return source === "-" ? "<stdin>" : source;
+}
 
 /**
  * Reads what `update --resources` names.
@@ -15,7 +37,7 @@ import { readStandardInput } from "./standard-input.ts";
  *   `ERR_RUNLET_CONFIG_INVALID` with the field's place in it.
  */
 export function readResources(source: string, warn: (message: string) => void): LinuxResources {
-  const name = source === "-" ? "<stdin>" : source;
+  const name = nameOf(source);
   const { value, issues } = validateResources(readText(source));
   const error = toRunletError(issues, name);
   if (error !== undefined || value === undefined) throw error ?? new Error("resources without errors have no value");

@@ -2,7 +2,7 @@ import type { SchemataUpdate } from "@runlet/lifecycle";
 import type { Invocation, OptionValues } from "../command.ts";
 import type { containerId } from "../options/create.ts";
 import type { updateOptions } from "../options/process.ts";
-import { readResources } from "../resource-document.ts";
+import { locateInResources, readResources } from "../resource-document.ts";
 import { resourcesOf } from "../resource-options.ts";
 import { openRuntime } from "../runtime.ts";
 
@@ -18,7 +18,11 @@ export async function run(invocation: Invocation<typeof updateOptions, typeof co
     log.warn("with --resources, the other options for limits have no effect");
   }
   const intelRdt = schemataOf(options);
-  await container.update(resources, intelRdt === undefined ? {} : { intelRdt });
+  try {
+    await container.update(resources, intelRdt === undefined ? {} : { intelRdt });
+  } catch (error) {
+    throw source === undefined ? error : locateInResources(error, source);
+  }
   if (intelRdt === undefined && Object.keys(resources).length === 0) {
     log.warn("no limit was given: nothing has changed");
   }

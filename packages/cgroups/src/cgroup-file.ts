@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import { quote, RunletError } from "@runlet/errors";
 
 /** The errno's name of an error of `node:fs` or of our own system calls. */
@@ -38,9 +38,24 @@ export function writeValue(hostPath: string, value: string): void {
   writeValues(hostPath, [value]);
 }
 
+/** Most files of a control group are smaller: one buffer for all reads spares the runtime one for each. */
+let buffer: Buffer | undefined;
+
 /** The content without the final line break. @throws the error of `node:fs`. */
 export function readText(hostPath: string): string {
-  return readFileSync(hostPath, "latin1").trimEnd();
+  buffer ??= Buffer.allocUnsafeSlow(4096);
+  const fd = openSync(hostPath, constants.O_RDONLY);
+  try {
+    let text = "";
+    // The kernel may give less at once than there is: the end is where nothing comes any more.
+    for (;;) {
+      const length = readSync(fd, buffer, 0, buffer.length, null);
+      if (length === 0) return text.trimEnd();
+      text += buffer.toString("latin1", 0, length);
+    }
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** The content, or undefined when there is no such file or the kernel does not support reading it. */

@@ -22,7 +22,7 @@ import { changeLimits, type Undo, withRemains, writeLimits } from "../write-limi
 import { missingControllerError, refusedControllerError } from "./controller-errors.ts";
 import { inheritCpuset, initialiseCpuset } from "./cpuset.ts";
 import { openDescriptors, type V1Place } from "./descriptors.ts";
-import { type DeviceList, deviceList, deviceListWrites, parseDeviceList } from "./device-list.ts";
+import { type DeviceList, deviceList, deviceListWrites, newDeviceListWrites, parseDeviceList } from "./device-list.ts";
 import { countOomKills, watchGroup } from "./events.ts";
 import { freezeGroup, isGroupFrozen, thawGroup } from "./freezer.ts";
 import { limitWrites, type V1Facts } from "./limits.ts";
@@ -63,7 +63,7 @@ export class V1Cgroup implements FileCgroup {
   }
 
   plan(resources: LinuxResources | undefined): readonly CgroupWrite[] {
-    return [...deviceListWrites(deviceList(deviceRules(resources?.devices)), null), ...this.#limits(resources)];
+    return [...newDeviceListWrites(resources?.devices), ...this.#limits(resources)];
   }
 
   planUpdate(resources: LinuxResources): readonly CgroupWrite[] {
@@ -139,8 +139,7 @@ export class V1Cgroup implements FileCgroup {
   }
 
   async apply(resources: LinuxResources | undefined): Promise<void> {
-    const devices = deviceListWrites(deviceList(deviceRules(resources?.devices)), null);
-    this.#writeDevices(devices);
+    this.#writeDevices(newDeviceListWrites(resources?.devices));
     writeLimits(this.#limits(resources), this.#writer);
   }
 

@@ -1,10 +1,11 @@
 import { isRunletError } from "@runlet/errors";
+import type { LinuxDeviceCgroup } from "@runlet/spec";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { anyRequest, anyRule, type DeviceRequest, isAllowed } from "../../test/device-rules.ts";
-import { type DeviceRule, deviceAccess } from "../device-rule.ts";
+import { type DeviceRule, deviceAccess, deviceRules } from "../device-rule.ts";
 import type { PlannedWrite } from "../resource-value.ts";
-import { deviceList, deviceListWrites, parseDeviceList } from "./device-list.ts";
+import { deviceList, deviceListWrites, newDeviceListWrites, parseDeviceList } from "./device-list.ts";
 
 /** The v1 controller, as security/device_cgroup.c keeps and asks its list. */
 class KernelList {
@@ -110,4 +111,12 @@ it("never denies on the way what is allowed before and after", () => {
     }),
     { numRuns: 500 },
   );
+});
+
+it("has for a new group what its own devices say, whichever were before", () => {
+  const allowed: LinuxDeviceCgroup = { allow: true, type: "c", major: 1, minor: 2, access: "r" };
+  const lists = [undefined, [], [allowed], [{ ...allowed, minor: 3 }]];
+  for (const devices of [...lists, ...lists.toReversed(), ...lists]) {
+    expect(newDeviceListWrites(devices)).toEqual(deviceListWrites(deviceList(deviceRules(devices)), null));
+  }
 });

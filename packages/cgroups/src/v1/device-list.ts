@@ -1,4 +1,5 @@
-import { type DeviceRule, deviceAccess, formatDeviceRule } from "../device-rule.ts";
+import type { LinuxDeviceCgroup } from "@runlet/spec";
+import { type DeviceRule, deviceAccess, deviceRules, formatDeviceRule } from "../device-rule.ts";
 import { invalidResource, type PlannedWrite } from "../resource-value.ts";
 
 /** One exception of a device list. */
@@ -170,4 +171,22 @@ export function deviceListWrites(target: DeviceList, current: DeviceList | null)
     if (excess !== 0) write(target.allowsByDefault, { ...exception, access: excess }, target.from);
   }
   return writes;
+}
+
+let lastKey: string | undefined;
+let lastWrites: readonly PlannedWrite[] = [];
+
+/**
+ * The writes for the devices of a new group. Those of the same text are worked out once: programs start many containers of
+ * one config in a row.
+ *
+ * @throws RunletError as `deviceRules` and {@link deviceList}.
+ */
+export function newDeviceListWrites(devices: readonly LinuxDeviceCgroup[] | undefined): readonly PlannedWrite[] {
+  const key = devices === undefined ? "" : JSON.stringify(devices);
+  if (key !== lastKey) {
+    lastWrites = deviceListWrites(deviceList(deviceRules(devices)), null);
+    lastKey = key;
+  }
+  return lastWrites;
 }

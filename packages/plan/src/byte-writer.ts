@@ -64,10 +64,14 @@ export class ByteWriter implements Encoder {
   }
 
   bytes(value: Uint8Array): this {
-    this.u32(value.length);
+    this.u32(value.length).raw(value);
+    return this;
+  }
+
+  /** Bytes without their length. */
+  raw(value: Uint8Array): void {
     const at = this.#reserve(value.length);
     this.#bytes.set(value, at);
-    return this;
   }
 
   list<Item>(items: readonly Item[], encodeItem: (item: Item) => void): this {

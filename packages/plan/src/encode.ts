@@ -7,6 +7,7 @@ import {
   type MountAttributes,
   type Operation,
   type OperationName,
+  type Phase,
   type Plan,
 } from "./operation.ts";
 
@@ -257,16 +258,15 @@ export function cloneFlags(plan: Plan): number {
  */
 export function encode(plan: Plan, { firstSlotFd }: EncodeOptions): Uint8Array {
   const writer = new ByteWriter();
-  const fdOf = (slot: number | null) => (slot === null ? NONE : firstSlotFd + slot);
   let canHide = true;
   writer.u32(PLAN_MAGIC).u32(PLAN_VERSION).u32(0).u32(0);
-  let index = 0;
-  for (const { name, operations } of plan.phases) {
-    for (const operation of operations) {
-      if (isSeenByParent(operation)) canHide = false;
-      if (name !== "beforeClone" && name !== "afterStart") encodeOperation(writer, operation, index, fdOf);
-      index++;
+  let firstIndex = 0;
+  for (const phase of plan.phases) {
+    if (phase.operations.some(isSeenByParent)) canHide = false;
+    if (phase.name !== "beforeClone" && phase.name !== "afterStart") {
+      encodePhase(writer, phase, { firstIndex, firstSlotFd });
     }
+    firstIndex += phase.operations.length;
   }
   writer.patchU32(8, writer.length);
   writer.patchU32(HEAD_BYTES - 4, canHide ? PLAN_NOT_DUMPABLE : 0);
@@ -281,34 +281,76 @@ function isSeenByParent(operation: Operation): boolean {
   return operation.op === "writeIdMappings" || (operation.op === "joinNamespace" && operation.type === "user");
 }
 
+/** What the bytes of a phase depend on, beside its operations. */
+interface PhasePlace {
+  /** Index in the plan of its first operation. */
+  readonly firstIndex: number;
+  readonly firstSlotFd: number;
+}
+
+/** A phase that has been encoded: one offset for each operation, and the end. */
+interface EncodedPhase extends PhasePlace {
+  readonly operations: readonly Operation[];
+  readonly offsets: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
+/** The last one of each name: plans for many containers of one config share most of their operations. */
+const encodedPhases = new Map<Phase["name"], EncodedPhase>();
+
+function encodePhase(writer: ByteWriter, { name, operations }: Phase, place: PhasePlace): void {
+  const known = encodedPhases.get(name);
+  if (known === undefined || !isAlike(known, operations, place)) {
+    const start = writer.length;
+    const offsets = operations.map((operation, index) => {
+      const offset = writer.length - start;
+      encodeOperation(writer, operation, index, place);
+      return offset;
+    });
+    offsets.push(writer.length - start);
+    encodedPhases.set(name, { ...place, operations, offsets, bytes: writer.copyFrom(start) });
+    return;
+  }
+  for (let index = 0; index < operations.length; ) {
+    let end = index;
+    while (end < operations.length && operations[end] === known.operations[end]) end++;
+    writer.raw(known.bytes.subarray(known.offsets[index], known.offsets[end]));
+    const other = operations[end];
+    if (other !== undefined) encodeOperation(writer, other, end, place);
+    index = end + 1;
+  }
+}
+
+/** Whether most operations are those of a phase that has been encoded. */
+function isAlike(
+  known: EncodedPhase,
+  operations: readonly Operation[],
+  { firstIndex, firstSlotFd }: PhasePlace,
+): boolean {
+  if (known.firstIndex !== firstIndex || known.firstSlotFd !== firstSlotFd) return false;
+  if (known.operations.length !== operations.length) return false;
+  let others = 0;
+  for (let index = 0; index < operations.length; index++) if (operations[index] !== known.operations[index]) others++;
+  return others * 2 <= operations.length;
+}
+
+/** @param index - in its phase. */
 function encodeOperation(
   writer: ByteWriter,
   operation: Operation,
   index: number,
-  fdOf: (slot: number | null) => number,
+  { firstIndex, firstSlotFd }: PhasePlace,
 ): void {
   const isPause = isParentOperation(operation);
   const name = operation.op as HelperOperationName;
-  writer.u32(isPause ? operationCodes.pause : operationCodes[name]).u32(index);
-  if (isPause) {
-    writer.u32(0);
-    return;
-  }
-  const firstSlotFd = fdOf(0);
-  const known = encodedFields.get(operation);
-  if (known?.firstSlotFd === firstSlotFd) {
-    writer.bytes(known.fields);
-    return;
-  }
+  writer.u32(isPause ? operationCodes.pause : operationCodes[name]).u32(firstIndex + index);
   const lengthAt = writer.length;
   writer.u32(0);
+  if (isPause) return;
+  const fdOf = (slot: number | null) => (slot === null ? NONE : firstSlotFd + slot);
   (fieldEncoders[name] as FieldEncoder<typeof name>)(writer, operation as never, fdOf);
   writer.patchU32(lengthAt, writer.length - lengthAt - 4);
-  encodedFields.set(operation, { firstSlotFd, fields: writer.copyFrom(lengthAt + 4) });
 }
-
-/** The fields of operations that have been encoded: plans for many containers of one config share most of theirs. */
-const encodedFields = new WeakMap<Operation, { readonly firstSlotFd: number; readonly fields: Uint8Array }>();
 
 /** The operation that an index in a report of the helper stands for. */
 export function operationAt(plan: Plan, index: number): Operation | undefined {

@@ -12,6 +12,7 @@ import {
   unifiedCgroup,
 } from "../test/inputs.ts";
 import { compile } from "./compile.ts";
+import { encode } from "./encode.ts";
 import type { CompileCgroup } from "./options.ts";
 import { renamePlan } from "./rename.ts";
 
@@ -76,6 +77,11 @@ test("a renamed plan is what compiling for the other container gives", () => {
       if (renamed === null) return;
       renamedCount++;
       expect(renamed).toEqual(compile(config, host, compileOptions(to)));
+      // What was encoded before is used again for the operations that are the same, and for them alone.
+      encode(plan, { firstSlotFd: 5 });
+      const bytes = encode(renamed, { firstSlotFd: 5 });
+      expect(encode(renamed, { firstSlotFd: 6 })).toEqual(encode(structuredClone(renamed), { firstSlotFd: 6 }));
+      expect(bytes).toEqual(encode(structuredClone(renamed), { firstSlotFd: 5 }));
     }),
   );
   expect(renamedCount).toBeGreaterThan(20);

@@ -41,11 +41,29 @@ function renamedPaths(from: ContainerName, to: ContainerName): ReadonlyMap<strin
   return Object.keys(others).length === Object.keys(from.cgroup.hostPaths).length ? renamed : null;
 }
 
+/** Where the operations of a phase are that can carry a name: the same few each time that it is renamed. */
+const namedIndices = new WeakMap<Phase, readonly number[]>();
+
+function findNamed(phase: Phase): readonly number[] {
+  let indices = namedIndices.get(phase);
+  if (indices === undefined) {
+    indices = phase.operations.flatMap((operation, index) => (canCarryName(operation) ? [index] : []));
+    namedIndices.set(phase, indices);
+  }
+  return indices;
+}
+
+function canCarryName(operation: Operation): boolean {
+  if (operation.op === "mount") return operation.source.kind === "bind" || operation.fallbackHostPath !== null;
+  return operation.op === "createCgroup" || operation.op === "joinSessionKeyring";
+}
+
 function renamePhase(phase: Phase, rename: (operation: Operation) => Operation): Phase {
   let operations: Operation[] | undefined;
-  for (const [index, operation] of phase.operations.entries()) {
-    const renamed = rename(operation);
-    if (renamed === operation) continue;
+  for (const index of findNamed(phase)) {
+    const operation = phase.operations[index];
+    const renamed = operation === undefined ? undefined : rename(operation);
+    if (renamed === undefined || renamed === operation) continue;
     operations ??= [...phase.operations];
     operations[index] = renamed;
   }

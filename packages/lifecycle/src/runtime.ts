@@ -285,6 +285,7 @@ function checkPrivilege(spec: Spec): void {
 
 function makeRoot(root: string): void {
   try {
+    if (isWritableDirectory(root)) return;
     mkdirSync(root, { recursive: true, mode: 0o711 });
     accessSync(root, constants.W_OK);
   } catch (cause) {
@@ -295,5 +296,15 @@ function makeRoot(root: string): void {
       `the state root ${quote(root)} cannot be used: ${errnoMessage(errno)}`,
       { errno, syscall: "mkdir", hint: `${isDenied ? "run as root, or " : ""}name another directory: --root`, cause },
     );
+  }
+}
+
+/** One call for what is there nearly always. */
+function isWritableDirectory(hostPath: string): boolean {
+  try {
+    accessSync(`${hostPath}/.`, constants.W_OK);
+    return true;
+  } catch {
+    return false;
   }
 }

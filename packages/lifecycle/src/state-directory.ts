@@ -171,10 +171,11 @@ export class StateDirectory {
 
   /** Writes the record beside the one that is there and puts it in its place: a reader sees one or the other. @throws RunletError `ERR_RUNLET_HOST` */
   write(record: StateRecord): void {
-    this.#put(recordName, record);
+    this.#last = { file: identityOf(this.#put(recordName, record)), record };
   }
 
-  #put(name: string, record: StateRecord): void {
+  /** @returns path of the file. */
+  #put(name: string, record: StateRecord): string {
     const temporary = join(this.hostPath, `.${name}`);
     const hostPath = join(this.hostPath, name);
     try {
@@ -183,7 +184,7 @@ export class StateDirectory {
     } catch (error) {
       throw this.#notWritten(error);
     }
-    this.#last = { file: identityOf(hostPath), record };
+    return hostPath;
   }
 
   #notWritten(cause: unknown): RunletError {

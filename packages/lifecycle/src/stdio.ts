@@ -58,9 +58,14 @@ export function openStandardDescriptors(stdio: Stdio): StandardDescriptors {
  * @throws RunletError `ERR_RUNLET_USAGE` for one that is not open.
  */
 export function linksOf(fds: readonly number[]): string[] {
+  const links = new Map<number, string>();
   return fds.map((fd) => {
+    const known = links.get(fd);
+    if (known !== undefined) return known;
     try {
-      return readlinkSync(`/proc/self/fd/${fd}`);
+      const link = readlinkSync(`/proc/self/fd/${fd}`);
+      links.set(fd, link);
+      return link;
     } catch (cause) {
       throw new RunletError("ERR_RUNLET_USAGE", `the descriptor ${fd} is to be a standard stream, and is not open`, {
         cause,

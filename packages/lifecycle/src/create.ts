@@ -66,28 +66,36 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   const stdio = openStandardDescriptors(stdioOf(options, spec.process?.terminal ?? false));
   undo.push(() => stdio.closePipes());
   let creation: Creation;
-  let record: StateRecord;
+  let record: StateRecord | null = null;
   let lock: StateLock;
   try {
-    record = recordOf(request, stdio.fds);
     // runtime.md#lifecycle steps 12 and 13: when all is undone, and only where there was something for hooks to see.
-    undo.push(() =>
-      record.init_process_pid === 0 ? undefined : runPoststopHooks(spec, hookStateOf(record, "stopped"), warn),
-    );
+    undo.push(() => {
+      if (record === null || record.init_process_pid === 0) return;
+      return runPoststopHooks(spec, hookStateOf(record, "stopped"), warn);
+    });
     lock = await directory.claim();
     // Until all is undone: what another command makes of the same id would be undone, too.
     undo.push(() => lock[Symbol.dispose]());
     undo.push(() => directory.remove());
-    if (options.hasNotifySocket) directory.createNotifyDirectory();
-    directory.writeIntent(record);
-    if (request.intelRdt !== null) makeIntelRdt(request.intelRdt, undo);
+    // What the process is in can go when the process has gone.
+    const groups: Undo[] = [];
+    undo.push(() => undoAll(groups, warn));
     const onProcess = ({ pid }: ChildProcess) => {
-      record = { ...record, ...identify(pid) };
+      record = { ...intent, ...identify(pid) };
       directory.write(record);
     };
     const { directoryFd } = lock;
     const creator = newCreator({ request, stdio, directoryFd, onProcess });
-    creation = await createProcess({ request, creator, undo });
+    undo.push(() => creator[Symbol.asyncDispose]());
+    // A helper without a plan does nothing, and ends with this process: nothing of it has to be written down.
+    if (!creator.startsInCgroup) creator.start();
+    const intent = recordOf(request, stdio.fds);
+    record = intent;
+    if (options.hasNotifySocket) directory.createNotifyDirectory();
+    directory.writeIntent(intent);
+    if (request.intelRdt !== null) makeIntelRdt(request.intelRdt, groups);
+    creation = await createProcess({ request, creator, groups });
     if (options.pidFile !== undefined) writePidFile(options.pidFile, creation.child.pid);
   } finally {
     stdio.closeContainerEnds();
@@ -124,9 +132,9 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   return container;
 }
 
-function makeIntelRdt(group: IntelRdtGroup, undo: Undo[]): void {
+function makeIntelRdt(group: IntelRdtGroup, groups: Undo[]): void {
   group.create();
-  undo.push(() => deleteIntelRdt(group.toState()));
+  groups.push(() => deleteIntelRdt(group.toState()));
 }
 
 interface CreatorParts {
@@ -157,28 +165,20 @@ function newCreator({ request, stdio, directoryFd, onProcess }: CreatorParts): C
 interface ProcessParts {
   readonly request: ContainerRequest;
   readonly creator: Creator;
-  readonly undo: Undo[];
+  /** Takes what removes the control group. */
+  readonly groups: Undo[];
 }
 
-/** Makes the control group and the process, side by side where the process does not start in the group. */
-async function createProcess({ request, creator, undo }: ProcessParts): Promise<Creation> {
+/** Makes the control group and the process: it has been started already where it does not start in the group. */
+async function createProcess({ request, creator, groups }: ProcessParts): Promise<Creation> {
   const { cgroup, loaded } = request;
-  const resources = loaded.spec.linux?.resources;
   const makesGroup = cgroup !== null && !cgroup.needsProcess;
-  if (cgroup !== null && !makesGroup) {
-    undo.push(() => (creator.hasMadeCgroup ? removeCgroup(cgroup) : cgroup.delete()));
+  if (makesGroup) await cgroup.create();
+  if (cgroup !== null) {
+    groups.push(() => (makesGroup || creator.hasMadeCgroup ? removeCgroup(cgroup) : cgroup.delete()));
   }
-  if (makesGroup && creator.startsInCgroup) {
-    await cgroup.create();
-    undo.push(() => removeCgroup(cgroup));
-  }
-  undo.push(() => creator[Symbol.asyncDispose]());
-  creator.start();
-  if (makesGroup && !creator.startsInCgroup) {
-    await cgroup.create();
-    undo.splice(-1, 0, () => removeCgroup(cgroup));
-  }
-  if (makesGroup) await cgroup.apply(resources);
+  if (creator.startsInCgroup) creator.start();
+  if (makesGroup) await cgroup.apply(loaded.spec.linux?.resources);
   return await creator.create();
 }
 

@@ -90,8 +90,8 @@ export function receiveMessage(fd: number, maxBytes: number): Message | null {
   // Nothing there yet is the usual case, and an error is dear to make.
   const code = errnoName(-result);
   if (code === "EAGAIN") return null;
-  // The other side closed its end with something unread: an end like any other.
-  if (code === "ECONNRESET") return { bytes: buffer.subarray(0, 0), fds: [] };
+  // The other side closed its end with something unread. That is told once, before what it has said itself.
+  if (code === "ECONNRESET") return receiveMessage(fd, maxBytes);
   throw new SyscallError("recvmsg", -result);
 }
 

@@ -66,7 +66,7 @@ describe("a create that is killed has no helper that waits for ever, nor a recor
   const moments: [what: string, calls: string, when: number, isRecorded: boolean][] = [
     ["before it hands the plan over", "sendmsg", 1, false],
     ["before it records the process", "rename,renameat,renameat2", 2, false],
-    ["before it answers that the container is created", "sendmsg", 2, true],
+    ["before it tells the helper that the process is recorded", "sendmsg", 2, true],
   ];
   for (const [what, calls, when, isRecorded] of moments) {
     test(what, { program: "strace" }, async () => {

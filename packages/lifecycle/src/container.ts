@@ -158,11 +158,13 @@ export class Container implements AsyncDisposable {
     using lock = await this.#directory.lock();
     const record = this.#record.read();
     if (this.#process.exit !== null) throw cannotStart(this.id, "stopped");
+    // Looked at first: who has been connected to is awake, and best told at once to go on.
+    const isPaused = this.#cgroupOf(record)?.isFrozen() ?? false;
     using connection = connectForStart(lock.directoryFd);
     // Only what is created listens: the others are told what they are.
     if (connection === null) throw cannotStart(this.id, this.#status(record));
     // It would begin when it goes on, and nobody would be there who knows.
-    if (this.#cgroupOf(record)?.isFrozen()) throw cannotStart(this.id, "paused");
+    if (isPaused) throw cannotStart(this.id, "paused");
     try {
       await startProcess({
         connectionFd: connection.fd,

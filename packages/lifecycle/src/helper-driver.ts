@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import { RunletError, SyscallError } from "@runlet/errors";
-import { cloneFlags, encode, type Operation, operationAt, type Plan } from "@runlet/plan";
+import { cloneFlags, encode, isParentOperation, type Operation, operationAt, type Plan } from "@runlet/plan";
 import {
   type ChildExit,
   type ChildProcess,
@@ -70,6 +70,8 @@ export class HelperDriver implements AsyncDisposable {
   readonly #timeoutMs: number;
   /** What of the time until the next message may go to hooks that the helper runs. */
   #hookMs = 0;
+  /** Whether the helper has been told already that it may wait for its start. */
+  #mayGoOn = false;
 
   constructor(work: HelperWork) {
     this.#work = work;
@@ -146,6 +148,13 @@ export class HelperDriver implements AsyncDisposable {
       closeSync(planFd);
     }
     onProcess?.(this.child);
+    if (asksNothing(plan)) this.#goOnOnceCreated();
+  }
+
+  /** Said before it is asked for: the helper need not be woken for it, nor waited for. */
+  #goOnOnceCreated(): void {
+    this.#goOn();
+    this.#mayGoOn = true;
   }
 
   /**
@@ -189,7 +198,7 @@ export class HelperDriver implements AsyncDisposable {
         this.#work.passListener(report.fds);
         return false;
       case "created":
-        this.#goOn();
+        if (!this.#mayGoOn) this.#goOn();
         return true;
     }
   }
@@ -252,6 +261,18 @@ function explainMemory(cause: unknown): unknown {
     hint: "the host forbids it: sysctl vm.memfd_noexec=1",
     cause,
   });
+}
+
+/** Whether the helper comes to its wait for the start without waiting for the parent on the way. */
+function asksNothing({ phases }: Plan): boolean {
+  for (const { name, operations } of phases) {
+    if (name === "beforeClone") continue;
+    for (const operation of operations) {
+      if (operation.op === "awaitStart") return true;
+      if (operation.op === "fork" || operation.op === "hook" || isParentOperation(operation)) return false;
+    }
+  }
+  return false;
 }
 
 /** How long the hooks may take that the helper runs from an operation on, one after the other without a word. */

@@ -9,7 +9,7 @@
  *      | <------------- TERMINAL fd -- |   the main end of the container's pseudo-terminal
  *      | <------------- LISTENER fd -- |   of a seccomp filter
  *      | <------------- CREATED ------ |   about to wait on the start socket
- *      | -- GO ----------------------> |   ... the container has been recorded
+ *      | -- GO ----------------------> |   ... the container has been recorded: before CREATED where no other GO is due
  *
  *   whoever starts                  helper
  *      | -- connect, GO [state fd] --> |

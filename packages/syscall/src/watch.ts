@@ -2,7 +2,7 @@ import { binding } from "./binding.ts";
 import { check } from "./check.ts";
 
 interface WatchBinding {
-  startWatching(callback: (fd: number, number: number) => void): number;
+  startWatching(callback: (fd: number, number: number) => void, hasLibuv: boolean): number;
   watch(fd: number, events: number, number: number): number;
   unwatch(fd: number): number;
   createEventFd(): number;
@@ -26,7 +26,8 @@ let isWatching = false;
 function native(): WatchBinding {
   const addon = binding<WatchBinding>();
   if (!isWatching) {
-    check(addon.startWatching(settle), "epoll_create1");
+    // Bun exports functions of libuv's names that end the process.
+    check(addon.startWatching(settle, process.versions.bun === undefined), "epoll_create1");
     isWatching = true;
   }
   return addon;

@@ -70,6 +70,11 @@ napi_value result_value(napi_env env, int64_t result);
 napi_value text_value(napi_env env, const char *text, size_t length);
 napi_value array_value(napi_env env, const int64_t *numbers, size_t count);
 
+/* watch-loop.c: polls an epoll in the engine's loop, which has it from then on and calls back with the fd and the number of
+ * each event. NULL where there is no such loop: the epoll stays the caller's then. */
+struct loop_watcher *watch_in_loop(napi_env env, int epoll_fd, napi_value callback);
+void keep_loop(struct loop_watcher *watcher, bool is_kept);
+
 /* One function of the addon; each source file has a table that ends with an empty entry. */
 struct export_entry {
   const char *name;

@@ -1,5 +1,5 @@
-/* Waiting for descriptors without blocking JavaScript: one thread with epoll for each environment, which hands every
- * ready descriptor over to JavaScript's own thread. libuv's polling would not do, since Bun does not offer it.
+/* Waiting for descriptors without blocking JavaScript: one epoll for each environment, in its loop where that is libuv's
+ * (watch-loop.c), else in a thread which hands every ready descriptor over to JavaScript's own: Bun has no libuv to offer.
  *
  * A watch is for one event, after which the kernel has it disarmed, and until unwatch(): it is begun and ended by
  * JavaScript's thread alone. Each has a number, since an event may still be on its way when its watch has been ended, and
@@ -11,7 +11,10 @@
 #include <sys/eventfd.h>
 
 struct watcher {
-  int epoll_fd, stop_fd;
+  int epoll_fd;
+  /* NULL where there is a thread. */
+  struct loop_watcher *in_loop;
+  int stop_fd;
   pthread_t thread;
   napi_threadsafe_function deliver;
   /* How many descriptors are watched: the environment does not end while there is one. */
@@ -67,37 +70,44 @@ static void stop(void *argument) {
 }
 
 static int start_thread(struct watcher *watcher) {
-  watcher->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   watcher->stop_fd = eventfd(0, EFD_CLOEXEC);
   struct epoll_event event = {.events = EPOLLIN, .data.u64 = STOP_DATA};
-  if (watcher->epoll_fd < 0 || watcher->stop_fd < 0) return -errno;
+  if (watcher->stop_fd < 0) return -errno;
   if (epoll_ctl(watcher->epoll_fd, EPOLL_CTL_ADD, watcher->stop_fd, &event) < 0) return -errno;
   return -pthread_create(&watcher->thread, NULL, run, watcher);
 }
 
-/* startWatching(callback(fd, number)): 0 | -errno. Once for each environment, before watch(). */
+static int watch_in_thread(napi_env env, struct watcher *watcher, napi_value callback) {
+  napi_value name = text_value(env, "runlet.watch", NAPI_AUTO_LENGTH);
+  if (napi_create_threadsafe_function(env, callback, NULL, name, 0, 1, NULL, NULL, watcher, call_back,
+                                      &watcher->deliver) != napi_ok) {
+    cleanup_fd(&watcher->epoll_fd);
+    return -ENOMEM;
+  }
+  napi_unref_threadsafe_function(env, watcher->deliver);
+  int status = start_thread(watcher);
+  if (status == 0) napi_add_env_cleanup_hook(env, stop, watcher);
+  else release(watcher);
+  return status;
+}
+
+/* startWatching(callback(fd, number), hasLibuv): 0 | -errno. Once for each environment, before watch(). */
 static napi_value start_watching(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   napi_valuetype type = napi_undefined;
   if (args.count > 0) napi_typeof(env, args.values[0], &type);
   if (type != napi_function) args.failed = true;
+  bool has_libuv = arg_bool(&args, 1);
   if (args_failed(&args)) return NULL;
   struct watcher *watcher = calloc(1, sizeof *watcher);
   if (!watcher) return number_value(env, -ENOMEM);
-  napi_value name = text_value(env, "runlet.watch", NAPI_AUTO_LENGTH);
-  if (napi_create_threadsafe_function(env, args.values[0], NULL, name, 0, 1, NULL, NULL, watcher, call_back,
-                                      &watcher->deliver) != napi_ok) {
-    free(watcher);
-    return number_value(env, -ENOMEM);
-  }
-  napi_unref_threadsafe_function(env, watcher->deliver);
-  int status = start_thread(watcher);
-  if (status == 0) {
-    napi_set_instance_data(env, watcher, NULL, NULL);
-    napi_add_env_cleanup_hook(env, stop, watcher);
-  } else {
-    release(watcher);
-  }
+  watcher->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+  watcher->stop_fd = -1;
+  if (watcher->epoll_fd < 0) return number_value(env, -errno);
+  if (has_libuv) watcher->in_loop = watch_in_loop(env, watcher->epoll_fd, args.values[0]);
+  int status = watcher->in_loop ? 0 : watch_in_thread(env, watcher, args.values[0]);
+  if (status == 0) napi_set_instance_data(env, watcher, NULL, NULL);
+  else free(watcher);
   return number_value(env, status);
 }
 
@@ -105,6 +115,13 @@ static struct watcher *watcher_of(napi_env env) {
   struct watcher *watcher = NULL;
   napi_get_instance_data(env, (void **)&watcher);
   return watcher;
+}
+
+/* Whether the environment may end while it waits. */
+static void keep(napi_env env, struct watcher *watcher, bool is_kept) {
+  if (watcher->in_loop) keep_loop(watcher->in_loop, is_kept);
+  else if (is_kept) napi_ref_threadsafe_function(env, watcher->deliver);
+  else napi_unref_threadsafe_function(env, watcher->deliver);
 }
 
 /* watch(fd, events, number): 0 | -errno. The descriptor stays the caller's, and open until unwatch(). */
@@ -117,7 +134,7 @@ static napi_value watch(napi_env env, napi_callback_info info) {
   if (!watcher) return number_value(env, -EINVAL);
   struct epoll_event event = {.events = events | EPOLLONESHOT, .data.u64 = data_of(fd, number)};
   if (epoll_ctl(watcher->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) return number_value(env, -errno);
-  if (watcher->watched++ == 0) napi_ref_threadsafe_function(env, watcher->deliver);
+  if (watcher->watched++ == 0) keep(env, watcher, true);
   return number_value(env, 0);
 }
 
@@ -128,7 +145,7 @@ static napi_value unwatch(napi_env env, napi_callback_info info) {
   if (args_failed(&args)) return NULL;
   struct watcher *watcher = watcher_of(env);
   if (!watcher) return number_value(env, -EINVAL);
-  if (--watcher->watched == 0) napi_unref_threadsafe_function(env, watcher->deliver);
+  if (--watcher->watched == 0) keep(env, watcher, false);
   return result_value(env, epoll_ctl(watcher->epoll_fd, EPOLL_CTL_DEL, fd, NULL));
 }
 

@@ -8,6 +8,7 @@ import {
   openPidfd,
   receiveMessage,
   SOCK_SEQPACKET,
+  type StartingHelper,
   sendMessage,
   sendPlan,
   sendSignal,
@@ -61,7 +62,7 @@ const SIGKILL = 9;
 export class HelperDriver implements AsyncDisposable {
   readonly #work: HelperWork;
   #child: ChildProcess | null = null;
-  #starting: Promise<ChildProcess | null> = Promise.resolve(null);
+  #starting: StartingHelper | null = null;
   #controlFd = -1;
   #slotFd = 0;
   #terminalFd: number | null = null;
@@ -115,17 +116,15 @@ export class HelperDriver implements AsyncDisposable {
     const [ourFd, theirFd] = socketpair(SOCK_SEQPACKET);
     this.#controlFd = ourFd;
     this.#slotFd = fds.length + 2;
-    this.#starting = startHelper({
-      fds: [...fds, theirFd],
-      cloneFlags: cloneFlags(this.#work.plan),
-      cgroupFd: cgroupFd ?? -1,
-    })
-      .catch((error: unknown) => {
-        throw explainMemory(error);
-      })
-      .finally(() => closeSync(theirFd));
+    try {
+      const plan = this.#work.plan;
+      this.#starting = startHelper({ fds: [...fds, theirFd], cloneFlags: cloneFlags(plan), cgroupFd: cgroupFd ?? -1 });
+    } catch (error) {
+      closeSync(theirFd);
+      throw explainMemory(error);
+    }
     // It may fail before anybody waits for it.
-    this.#starting.catch(() => undefined);
+    this.#starting.started.finally(() => closeSync(theirFd)).catch(() => undefined);
   }
 
   /**
@@ -138,7 +137,8 @@ export class HelperDriver implements AsyncDisposable {
     using opened = await openDescriptors({ plan, startSocketFd, cgroup });
     const planFd = createMemoryFile("runlet-plan", encode(plan, { firstSlotFd: this.#slotFd }));
     try {
-      this.#child = await this.#starting;
+      // Usually it is there: its promise would tell in the next turn of the event loop.
+      this.#child = this.#starting?.childIfStarted() ?? (await this.#starting?.started) ?? null;
       beforeHandover?.();
       sendPlan(this.#controlFd, planFd, opened.fds);
     } catch (error) {
@@ -244,7 +244,7 @@ export class HelperDriver implements AsyncDisposable {
     this.#isDone = true;
     if (this.#controlFd >= 0) closeSync(this.#controlFd);
     if (this.#terminalFd !== null) closeSync(this.#terminalFd);
-    this.#child ??= await this.#starting.catch(() => null);
+    this.#child ??= (await this.#starting?.started.catch(() => null)) ?? null;
     if (this.#child === null) return;
     if (this.#exit === null) sendSignal(this.#child.pidfd, SIGKILL);
     await this.awaitEnd();

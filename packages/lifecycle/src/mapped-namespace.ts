@@ -18,7 +18,7 @@ export async function openMappedNamespace(descriptor: Extract<Descriptor, { kind
   const nullFd = openSync("/dev/null", "r+");
   try {
     // It waits for a plan that does not come.
-    const child = await startHelper({ fds: [nullFd, nullFd, nullFd, theirFd], cloneFlags: CLONE_NEW.user });
+    const child = await startHelper({ fds: [nullFd, nullFd, nullFd, theirFd], cloneFlags: CLONE_NEW.user }).started;
     try {
       await writeIdMappings(child.pid, {
         op: "writeIdMappings",

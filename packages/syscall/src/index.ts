@@ -30,6 +30,7 @@ export {
   duplicate,
   type HelperOptions,
   openPidfd,
+  type StartingHelper,
   sendPlan,
   sendSignal,
   setChildSubreaper,

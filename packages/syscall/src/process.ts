@@ -11,7 +11,8 @@ interface ProcessBinding {
     cloneFlags: number,
     cgroupFd: number,
     control: string,
-  ): Promise<[number, number] | number> | number;
+    outcome: Uint8Array,
+  ): Promise<number> | number;
   waitPidfd(pidfd: number): number[] | number;
   waitAnyChild(): number[] | number;
   pidfdOpen(pid: number): number;
@@ -53,26 +54,52 @@ function sealedHelper(): number {
   return helperFd;
 }
 
+/** A helper that is being started. */
+export interface StartingHelper {
+  /**
+   * The child, a zombie until {@link waitPidfd} has collected it.
+   *
+   * @throws {@link SyscallError} `EPERM` without the privilege for a namespace, `ENOSPC` or `EUSERS` when there are too
+   *   many namespaces, `EAGAIN` at the limit of processes.
+   */
+  readonly started: Promise<ChildProcess>;
+  /** What `started` is going to be, once the helper is there; null before. Throws nothing: of a failure the promise tells. */
+  childIfStarted(): ChildProcess | null;
+}
+
 /**
  * Starts the init helper with a vfork-like clone3(2), straight into new namespaces, on a thread of the pool, so that the
  * caller can go on meanwhile: making namespaces takes the kernel as long as the caller has still to do. Settled when the
  * helper has been executed; it then waits for its plan ({@link sendPlan}). The size of the caller's memory costs nothing,
  * and no code of the caller's runs in the child.
  *
- * @returns the child, a zombie until {@link waitPidfd} has collected it.
- * @throws {@link SyscallError} `EPERM` without the privilege for a namespace, `ENOSPC` or `EUSERS` when there are too
- *   many namespaces, `EAGAIN` at the limit of processes.
+ * @throws {@link SyscallError} of memfd_create(2).
  */
-export async function startHelper(options: HelperOptions): Promise<ChildProcess> {
-  const result = await binding<ProcessBinding>().startHelper(
+export function startHelper(options: HelperOptions): StartingHelper {
+  const outcome = new Int32Array(3);
+  const ended = binding<ProcessBinding>().startHelper(
     sealedHelper(),
     options.fds,
     options.cloneFlags,
     options.cgroupFd ?? -1,
     String(options.fds.length - 1),
+    new Uint8Array(outcome.buffer),
   );
-  if (typeof result === "number") throw new SyscallError("clone3", -result);
-  return { pid: result[0], pidfd: result[1] };
+  return { started: awaitStart(ended, outcome), childIfStarted: () => childOf(outcome) };
+}
+
+async function awaitStart(ended: Promise<number> | number, outcome: Int32Array): Promise<ChildProcess> {
+  const status = await ended;
+  const child = childOf(outcome);
+  if (child === null) throw new SyscallError("clone3", -(status || (outcome[1] ?? 0)));
+  return child;
+}
+
+/** The thread that starts the helper writes the first word last. */
+function childOf(outcome: Int32Array): ChildProcess | null {
+  if (Atomics.load(outcome, 0) === 0) return null;
+  const [, pid = 0, pidfd = -1] = outcome;
+  return pid < 0 ? null : { pid, pidfd };
 }
 
 const MESSAGE_PLAN = 8;

@@ -138,6 +138,8 @@ struct start_call {
   char *argv[3];
   long pid;
   int pidfd;
+  /* JavaScript's: whether the rest is there, process id, pidfd. */
+  int32_t *outcome;
 };
 
 static void free_start_call(struct start_call **pointer) {
@@ -152,18 +154,20 @@ static void execute_start(napi_env env, void *data) {
   (void)env;
   struct start_call *call = data;
   call->pid = start_helper(&call->start, call->flags, call->cgroup_fd, &call->pidfd);
+  call->outcome[1] = (int32_t)call->pid;
+  call->outcome[2] = call->pidfd;
+  __atomic_store_n(&call->outcome[0], 1, __ATOMIC_RELEASE);
 }
 
 static void complete_start(napi_env env, napi_status status, void *data) {
   struct start_call *call __attribute__((cleanup(free_start_call))) = data;
-  if (status != napi_ok) call->pid = -ECANCELED;
-  napi_resolve_deferred(env, call->deferred,
-                        call->pid < 0 ? number_value(env, call->pid) : array_value(env, (int64_t[]){call->pid, call->pidfd}, 2));
+  napi_resolve_deferred(env, call->deferred, number_value(env, status == napi_ok ? 0 : -ECANCELED));
   napi_delete_async_work(env, call->work);
 }
 
-/* startHelper(helperFd, fds, cloneFlags, cgroupFd | -1, control): a promise of [pid, pidfd] | -errno, or -errno. The
- * descriptors have to stay open until it has been settled. */
+/* startHelper(helperFd, fds, cloneFlags, cgroupFd | -1, control, outcome): a promise of 0 | -ECANCELED, or -errno. Three words
+ * of `outcome` are written to before, the first one last: 1, process id | -errno, pidfd. It and the descriptors have to stay
+ * until the promise has been settled. */
 static napi_value start_helper_export(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   struct start_call *call __attribute__((cleanup(free_start_call))) = calloc(1, sizeof *call);
@@ -173,6 +177,9 @@ static napi_value start_helper_export(napi_env env, napi_callback_info info) {
   call->flags = (uint64_t)arg_int64(&args, 2);
   call->cgroup_fd = arg_int(&args, 3);
   call->control = arg_text(&args, 4);
+  size_t outcome_bytes = 0;
+  call->outcome = (int32_t *)arg_bytes(&args, 5, &outcome_bytes);
+  if (outcome_bytes != 3 * sizeof(int32_t)) args.failed = true;
   if (args_failed(&args)) return NULL;
   if (call->start.fd_count > MAX_FDS) return number_value(env, -E2BIG);
   call->argv[0] = "runlet-init";

@@ -33,8 +33,9 @@ export async function openDescriptors(sources: DescriptorSources): Promise<Opene
   };
   try {
     for (const descriptor of sources.plan.descriptors) {
-      const { fd, isOurs } = await open(descriptor, sources, fds);
-      if (isOurs) opened.push(fd);
+      const isIdmap = descriptor.kind === "idmap";
+      const fd = isIdmap ? await openMappedNamespace(descriptor) : open(descriptor, sources, fds);
+      if (descriptor.kind !== "startSocket" && descriptor.kind !== "cgroupProcs") opened.push(fd);
       fds.push(fd);
     }
   } catch (error) {
@@ -44,30 +45,29 @@ export async function openDescriptors(sources: DescriptorSources): Promise<Opene
   return { fds, [Symbol.dispose]: close };
 }
 
-async function open(
-  descriptor: Descriptor,
+/** @returns one that is to be closed, but for the start socket and those of the control group. */
+function open(
+  descriptor: Exclude<Descriptor, { kind: "idmap" }>,
   sources: DescriptorSources,
   fds: readonly number[],
-): Promise<{ fd: number; isOurs: boolean }> {
+): number {
   switch (descriptor.kind) {
     case "startSocket":
       if (sources.startSocketFd === null) throw new Error("no start socket");
-      return { fd: sources.startSocketFd, isOurs: false };
+      return sources.startSocketFd;
     case "root":
-      return { fd: openRoot(descriptor), isOurs: true };
+      return openRoot(descriptor);
     case "cgroupProcs": {
       const found = sources.cgroup?.procs.find(({ controller }) => controller === descriptor.controller);
       if (found === undefined) throw new Error(`no cgroup.procs for the controller "${descriptor.controller}"`);
-      return { fd: found.fd, isOurs: false };
+      return found.fd;
     }
     case "namespace":
-      return { fd: openNamespace(descriptor), isOurs: true };
-    case "idmap":
-      return { fd: await openMappedNamespace(descriptor), isOurs: true };
+      return openNamespace(descriptor);
     case "tree":
-      return { fd: openTree(descriptor, fds), isOurs: true };
+      return openTree(descriptor, fds);
     case "filesystem":
-      return { fd: openFilesystem(descriptor, { plan: sources.plan, slot: fds.length, fds }), isOurs: true };
+      return openFilesystem(descriptor, { plan: sources.plan, slot: fds.length, fds });
   }
 }
 

@@ -11,6 +11,7 @@ import {
 } from "@runlet/validator";
 import { inCurrentWords } from "./config-version.ts";
 import type { Warning } from "./options.ts";
+import { shareConfig } from "./record-json.ts";
 
 /** What {@link loadConfig} needs. */
 export interface ConfigRequest {
@@ -55,7 +56,10 @@ export function loadConfig({ bundle, config, configPath }: ConfigRequest): Loade
   }));
   const rootHostPath = resolve(bundleHostPath, spec.root?.path ?? "rootfs");
   checkRoot(rootHostPath);
-  return { spec: inCurrentWords(spec), isShared: config === undefined, bundleHostPath, rootHostPath, warnings };
+  const current = inCurrentWords(spec);
+  const isShared = config === undefined;
+  if (isShared) shareConfig(current);
+  return { spec: current, isShared, bundleHostPath, rootHostPath, warnings };
 }
 
 let lastText: Buffer | undefined;

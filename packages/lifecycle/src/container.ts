@@ -311,11 +311,11 @@ export class Container implements AsyncDisposable {
     // Whoever has the lock because it waits for the process need not be waited for.
     if (force) this.#kill();
     {
-      using _lock = await this.#directory.lock();
+      using lock = await this.#directory.lock();
       const record = this.#record.readIfThere(force);
       if (record !== null) await this.#destroy(record, force);
       else await this.#collect();
-      this.#directory.remove();
+      this.#directory.remove(lock);
     }
     this.#close();
   }

@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { errnoMessage, isRunletError, quote, RunletError } from "@runlet/errors";
-import { connectUnix, SOCK_SEQPACKET, tryLock } from "@runlet/syscall";
+import { connectUnix, readDirectory, SOCK_SEQPACKET, tryLock } from "@runlet/syscall";
 import { alreadyExists, notFound, notYours } from "./container-errors.ts";
 import { parseRecord, stringifyRecord } from "./record-json.ts";
 import type { StateRecord } from "./state-record.ts";
@@ -65,7 +65,7 @@ export class StateDirectory {
       throw error;
     }
     // Ours may have been deleted before it was locked, and this one be another's, who had the lock first.
-    if (readdirIfThere(this.hostPath).length === 0) return lock;
+    if (readDirectory(lock.directoryFd).length === 0) return lock;
     lock[Symbol.dispose]();
     throw alreadyExists(this.id);
   }
@@ -263,10 +263,14 @@ export class StateDirectory {
     unlinkIfThere(join(this.hostPath, startSocketName));
   }
 
-  /** Removes everything; what tells of the container goes last, so that an interrupted removal can be done again. */
-  remove(): void {
-    const names = readdirIfThere(this.hostPath).sort((a, b) => Number(isRecord(a)) - Number(isRecord(b)));
-    for (const name of names) {
+  /**
+   * Removes everything; what tells of the container goes last, so that an interrupted removal can be done again.
+   *
+   * @param lock - taken for this: its descriptor spares looking for the directory.
+   */
+  remove(lock?: StateLock): void {
+    const found = lock === undefined ? readdirIfThere(this.hostPath) : namesIn(lock.directoryFd);
+    for (const name of found.sort((a, b) => Number(isRecord(a)) - Number(isRecord(b)))) {
       if (name === notifyDirectoryName) removeNotifyDirectory(join(this.hostPath, name));
       else unlinkIfThere(join(this.hostPath, name));
     }
@@ -293,8 +297,8 @@ function removeNotifyDirectory(hostPath: string): void {
 /** What tells a file from the one that takes its place; empty where there is none to be seen. */
 function identityOf(hostPath: string): string {
   try {
-    const { ino, mtimeNs, size } = statSync(hostPath, { bigint: true });
-    return `${ino} ${mtimeNs} ${size}`;
+    const found = statSync(hostPath, { throwIfNoEntry: false });
+    return found === undefined ? "" : `${found.ino} ${found.mtimeMs} ${found.ctimeMs} ${found.size}`;
   } catch {
     return "";
   }
@@ -310,6 +314,11 @@ function unlinkIfThere(hostPath: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
+}
+
+/** @param directoryFd - which nobody has read from before. */
+function namesIn(directoryFd: number): string[] {
+  return readDirectory(directoryFd).map(({ name }) => name.toString());
 }
 
 function readdirIfThere(hostPath: string): string[] {

@@ -68,13 +68,17 @@ static bool is_null_device(int fd) {
  * through the descriptor, and CRIU saves no file of a mount that is not the container's. Where the container has no such
  * device, and nothing else will do, they stay. */
 static void take_own_null(struct init *init) {
+  int own CLEANUP_FD = -1;
   for (int fd = 0; fd <= 2; fd++) {
     if (!is_null_device(fd)) continue;
-    /* Looked at before it is opened: another device might wait, or do something. */
-    int seen CLEANUP_FD = (int)open_in_root(init, "/dev/null", O_PATH_, RESOLVE_NO_SYMLINKS_);
-    if (seen < 0 || !is_null_device(seen)) continue;
-    int own CLEANUP_FD = (int)open_in_root(init, "/dev/null", O_RDWR | O_NOCTTY, RESOLVE_NO_SYMLINKS_);
-    if (own >= 0 && is_null_device(own)) KERNEL(dup3, own, fd, 0);
+    if (own < 0) {
+      /* Looked at before it is opened: another device might wait, or do something. */
+      int seen CLEANUP_FD = (int)open_in_root(init, "/dev/null", O_PATH_, RESOLVE_NO_SYMLINKS_);
+      if (seen < 0 || !is_null_device(seen)) return;
+      own = (int)open_in_root(init, "/dev/null", O_RDWR | O_NOCTTY, RESOLVE_NO_SYMLINKS_);
+      if (own < 0 || !is_null_device(own)) return;
+    }
+    KERNEL(dup3, own, fd, 0);
   }
 }
 

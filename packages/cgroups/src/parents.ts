@@ -19,7 +19,8 @@ export interface NestedPath {
 
 /** Host path of the container's directory. */
 export function leafPath(nested: NestedPath): string {
-  return `${nested.basePath}/${nested.names.join("/")}`;
+  const { basePath, names } = nested;
+  return names.length === 1 ? `${basePath}/${names[0]}` : `${basePath}/${names.join("/")}`;
 }
 
 /** Host paths of the directories between, outermost first. */

@@ -57,9 +57,12 @@ export class V1Cgroup implements FileCgroup {
     this.#options = options;
     this.path = options.path;
     this.controllers = options.places.map((place) => place.controllers[0] ?? "");
-    this.hostPaths = Object.fromEntries(
-      options.places.flatMap((place) => place.controllers.map((controller) => [controller, leafPath(place.nested)])),
-    );
+    const hostPaths: Record<string, string> = {};
+    for (const { controllers, nested } of options.places) {
+      const hostPath = leafPath(nested);
+      for (const controller of controllers) hostPaths[controller] = hostPath;
+    }
+    this.hostPaths = hostPaths;
   }
 
   plan(resources: LinuxResources | undefined): readonly CgroupWrite[] {

@@ -56,6 +56,21 @@ function isGone(pid: number): boolean {
   return status === null || status.state === "Z";
 }
 
+it.each([0, 8, 16, 17, 200])("hands over a plan of %d KiB", patience, async (kibibytes) => {
+  const value = "x".repeat(kibibytes << 10);
+  const { container } = await createBox(({ process }) => {
+    if (process === undefined) throw new Error("the config has no process");
+    process.args = ["/busybox", "sh", "-c", "echo $LONG$SECOND"];
+    // The kernel takes no text of more than 128 KiB.
+    process.env = ["PATH=/bin", `LONG=${value.slice(0, 100 << 10)}`, `SECOND=${value.slice(100 << 10)}`];
+  });
+  const chunks: Buffer[] = [];
+  container.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+  await container.start();
+  expect(await container.wait()).toMatchObject({ exitCode: 0 });
+  await expect.poll(() => Buffer.concat(chunks).toString(), patience).toBe(`${value}\n`);
+});
+
 describe("what two have in hands", () => {
   it("an id that is in use costs no descriptor", async () => {
     const { runtime, bundle } = await createBox();

@@ -4,7 +4,6 @@ import { cloneFlags, encode, isParentOperation, type Operation, operationAt, typ
 import {
   type ChildExit,
   type ChildProcess,
-  createMemoryFile,
   openPidfd,
   receiveMessage,
   SOCK_SEQPACKET,
@@ -115,7 +114,7 @@ export class HelperDriver implements AsyncDisposable {
   start({ fds, cgroupFd }: HelperStart): void {
     const [ourFd, theirFd] = socketpair(SOCK_SEQPACKET);
     this.#controlFd = ourFd;
-    this.#slotFd = fds.length + 2;
+    this.#slotFd = fds.length + 1;
     try {
       const plan = this.#work.plan;
       this.#starting = startHelper({ fds: [...fds, theirFd], cloneFlags: cloneFlags(plan), cgroupFd: cgroupFd ?? -1 });
@@ -135,17 +134,15 @@ export class HelperDriver implements AsyncDisposable {
   async handOver({ startSocketFd, cgroup, beforeHandover }: HelperHandover): Promise<void> {
     const { plan, onProcess } = this.#work;
     using opened = await openDescriptors({ plan, startSocketFd, cgroup });
-    const planFd = createMemoryFile("runlet-plan", encode(plan, { firstSlotFd: this.#slotFd }));
+    const bytes = encode(plan, { firstSlotFd: this.#slotFd });
     try {
       // Usually it is there: its promise would tell in the next turn of the event loop.
       this.#child = this.#starting?.childIfStarted() ?? (await this.#starting?.started) ?? null;
       beforeHandover?.();
-      sendPlan(this.#controlFd, planFd, opened.fds);
+      sendPlan(this.#controlFd, bytes, opened.fds);
     } catch (error) {
       // A helper that has ended is told of by the end of its socket.
       if (!(error instanceof SyscallError) || error.syscall !== "sendmsg") throw error;
-    } finally {
-      closeSync(planFd);
     }
     onProcess?.(this.child);
     if (asksNothing(plan)) this.#goOnOnceCreated();

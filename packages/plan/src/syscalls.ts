@@ -130,7 +130,7 @@ const patterns: { readonly [Name in Exclude<OperationName, ParentOperationName>]
 };
 
 /** What the helper does before the first operation of a plan: it reads the plan, hides itself, and opens procfs. */
-export const firstSyscalls: SyscallPattern = "recvmsg+ lseek mmap close mmap prctl? umask openat fstatfs";
+export const firstSyscalls: SyscallPattern = "recvmsg+ (lseek mmap close)? mmap prctl? umask openat fstatfs";
 
 /** Where an operation is the runtime's own, the helper says which, and waits. */
 const pause: SyscallPattern = "sendmsg recvmsg";

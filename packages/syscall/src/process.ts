@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import { errnoName, SyscallError } from "@runlet/errors";
 import { binding, helperHostPath } from "./binding.ts";
 import { check } from "./check.ts";
@@ -103,22 +103,56 @@ function childOf(outcome: Int32Array): ChildProcess | null {
 }
 
 const MESSAGE_PLAN = 8;
+const headBytes = 12;
+/** The longest plan that goes in the message itself. */
+const maxMessageBytes = 16 << 10;
 const maxPassedFds = 253;
 
 /**
- * Hands a plan over to the helper. In the helper the plan gets the number behind the control socket's, and the descriptors
- * the following ones.
+ * Hands a plan over to the helper. In the helper the descriptors get the numbers behind the control socket's.
  *
  * @param controlFd - this side's end of the control socket.
- * @param planFd - a sealed file, see {@link createMemoryFile}.
  * @param fds - what the plan's slots name; they stay the caller's, as all do.
  * @throws {@link SyscallError} of sendmsg(2): `EPIPE` when the helper has ended.
  */
-export function sendPlan(controlFd: number, planFd: number, fds: readonly number[]): void {
-  const all = [planFd, ...fds];
-  const message = new Uint8Array(Uint32Array.of(MESSAGE_PLAN, all.length).buffer);
-  for (let sent = 0; sent < all.length; sent += maxPassedFds)
-    sendMessage(controlFd, message, all.slice(sent, sent + maxPassedFds));
+export function sendPlan(controlFd: number, plan: Uint8Array, fds: readonly number[]): void {
+  if (plan.length > maxMessageBytes || !sendInMessage(controlFd, plan, fds)) sendAsFile(controlFd, plan, fds);
+}
+
+/** @returns whether it was short enough for this host (net.core.wmem_default). */
+function sendInMessage(controlFd: number, plan: Uint8Array, fds: readonly number[]): boolean {
+  const message = new Uint8Array(headBytes + plan.length);
+  message.set(planHead(fds.length, plan.length));
+  message.set(plan, headBytes);
+  try {
+    sendMessage(controlFd, message, fds.slice(0, maxPassedFds));
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "EMSGSIZE") return false;
+    throw error;
+  }
+  sendMoreFds(controlFd, fds);
+  return true;
+}
+
+/** As a sealed file, which is the last descriptor. */
+function sendAsFile(controlFd: number, plan: Uint8Array, fds: readonly number[]): void {
+  const planFd = createMemoryFile("runlet-plan", plan);
+  try {
+    const all = [...fds, planFd];
+    sendMessage(controlFd, planHead(all.length, 0), all.slice(0, maxPassedFds));
+    sendMoreFds(controlFd, all);
+  } finally {
+    closeSync(planFd);
+  }
+}
+
+function sendMoreFds(controlFd: number, fds: readonly number[]): void {
+  for (let sent = maxPassedFds; sent < fds.length; sent += maxPassedFds)
+    sendMessage(controlFd, planHead(fds.length, 0), fds.slice(sent, sent + maxPassedFds));
+}
+
+function planHead(fdCount: number, planBytes: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(MESSAGE_PLAN, fdCount, planBytes).buffer);
 }
 
 /** How a child ended, and what it used. */

@@ -1,5 +1,5 @@
 /* The init helper: receives an encoded plan, carries it out, becomes the container's process. argv[1] is the descriptor
- * number of the control socket, the highest that is open: the plan comes over it and gets the next one. */
+ * number of the control socket, the highest that is open: the plan comes over it, and its descriptors get the next ones. */
 #include "init.h"
 
 #include <linux/magic.h>
@@ -79,11 +79,17 @@ static result open_proc(struct init *init) {
   return filesystem.type == PROC_SUPER_MAGIC ? 0 : fail(init, -ENODEV, "fstatfs", "/proc is not procfs");
 }
 
-static result read_plan(struct init *init, int plan_fd, struct cursor *plan, uint32_t *flags) {
-  result length = TRY(init, "lseek", "plan", KERNEL(lseek, plan_fd, 0, 2));
-  if (length > PLAN_MAX_BYTES) return fail(init, -EFBIG, "plan", NULL);
-  result memory = TRY(init, "mmap", "plan", KERNEL(mmap, 0, length, PROT_READ, MAP_PRIVATE | MAP_POPULATE, plan_fd, 0));
-  KERNEL(close, plan_fd);
+static result read_plan(struct init *init, struct cursor *plan, uint32_t *flags) {
+  static struct plan_message message;
+  TRY(init, "recvmsg", "plan", message_await_plan(init->report_fd, init->report_fd + 1, &message));
+  result memory = (result)message.bytes, length = message.head.length;
+  if (length == 0) {
+    int plan_fd = init->report_fd + (int)message.head.fd_count;
+    length = TRY(init, "lseek", "plan", KERNEL(lseek, plan_fd, 0, 2));
+    if (length > PLAN_MAX_BYTES) return fail(init, -EFBIG, "plan", NULL);
+    memory = TRY(init, "mmap", "plan", KERNEL(mmap, 0, length, PROT_READ, MAP_PRIVATE | MAP_POPULATE, plan_fd, 0));
+    KERNEL(close, plan_fd);
+  }
   /* A text takes at least five bytes of the plan, a pointer to it eight. */
   init->pointer_room = (size_t)length / 4 + 512;
   init->pointers = (const char **)TRY(init, "mmap", "pointers",
@@ -95,9 +101,7 @@ static result read_plan(struct init *init, int plan_fd, struct cursor *plan, uin
 static result interpret(struct init *init) {
   struct cursor plan;
   uint32_t flags = 0;
-  int plan_fd = init->report_fd + 1;
-  TRY(init, "recvmsg", "plan", message_await_plan(init->report_fd, plan_fd));
-  result status = read_plan(init, plan_fd, &plan, &flags);
+  result status = read_plan(init, &plan, &flags);
   if (status < 0) return status;
   if (flags & PLAN_NOT_DUMPABLE) TRY(init, "prctl", NULL, KERNEL(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0));
   init->umask = (uint32_t)KERNEL(umask, 0);

@@ -49,10 +49,9 @@ result message_send(int socket, const struct message *message, int fd, int other
   return KERNEL(sendmsg, socket, &header, MSG_NOSIGNAL_);
 }
 
-/* Receives one message of numbers; `*count` of the control's descriptors are ours then. -ECONNRESET when the other side is
- * gone. */
-static result receive_words(int socket, uint32_t words[2], struct control *control, size_t *count) {
-  struct io_vector vector = {words, 2 * sizeof *words};
+/* Receives one message of at least a word; `*count` of the control's descriptors are ours then. Returns its length.
+ * -ECONNRESET when the other side is gone. */
+static result receive(int socket, struct io_vector vector, struct control *control, size_t *count) {
   struct message_header header = {
       .vectors = &vector, .vector_count = 1, .control = control, .control_length = sizeof *control};
   *count = 0;
@@ -62,20 +61,31 @@ static result receive_words(int socket, uint32_t words[2], struct control *contr
   if (got < 0) return got;
   if (header.control_length > sizeof control->header && control->header.type == SCM_RIGHTS_)
     *count = (control->header.length - sizeof control->header) / sizeof(int);
-  return got < (result)sizeof *words ? -ECONNRESET : 0;
+  return got < (result)sizeof(uint32_t) ? -ECONNRESET : got;
 }
 
-result message_await_plan(int socket, int first) {
-  for (uint32_t taken = 0, wanted = 1; taken < wanted;) {
-    uint32_t words[2] = {0};
-    struct control control;
-    size_t count;
-    result status = receive_words(socket, words, &control, &count);
-    if (status < 0) return status;
-    if (words[0] != MESSAGE_PLAN || count == 0) return -EPROTO;
-    wanted = words[1];
-    for (size_t i = 0; i < count; i++)
-      if (control.fds[i] != first + (int)taken++) return -EPROTO;
+/* Receives one message of a plan; its descriptors have the numbers from `first + *taken` on. */
+static result receive_plan(int socket, struct io_vector vector, int first, uint32_t *taken) {
+  struct control control;
+  size_t count;
+  result got = receive(socket, vector, &control, &count);
+  if (got < 0) return got;
+  const struct plan_head *head = vector.base;
+  if (head->kind != MESSAGE_PLAN || (size_t)got < sizeof *head || (*taken > 0 && count == 0)) return -EPROTO;
+  for (size_t i = 0; i < count; i++)
+    if (control.fds[i] != first + (int)(*taken)++) return -EPROTO;
+  return got;
+}
+
+result message_await_plan(int socket, int first, struct plan_message *plan) {
+  uint32_t taken = 0;
+  result got = receive_plan(socket, (struct io_vector){plan, sizeof *plan}, first, &taken);
+  if (got < 0) return got;
+  if ((size_t)got != sizeof plan->head + plan->head.length || (plan->head.length == 0 && taken == 0)) return -EPROTO;
+  while (taken < plan->head.fd_count) {
+    struct plan_head more;
+    got = receive_plan(socket, (struct io_vector){&more, sizeof more}, first, &taken);
+    if (got < 0) return got;
   }
   return 0;
 }
@@ -84,8 +94,8 @@ result message_await_go(int socket, int *fd) {
   uint32_t words[2] = {0};
   struct control control;
   size_t count;
-  result status = receive_words(socket, words, &control, &count);
-  if (status == 0 && words[0] != MESSAGE_GO) status = -ECONNRESET;
+  result got = receive(socket, (struct io_vector){words, sizeof words}, &control, &count);
+  result status = got < 0 ? got : words[0] != MESSAGE_GO ? -ECONNRESET : 0;
   size_t kept = status == 0 && count > 0 ? 1 : 0;
   *fd = kept == 1 ? control.fds[0] : -1;
   for (size_t i = kept; i < count; i++) KERNEL(close, control.fds[i]);

@@ -1,7 +1,8 @@
 /* What the helper and the runtime say to each other, over a socket of whole messages (SOCK_SEQPACKET).
  *
  *   runtime                         helper
- *      | -- PLAN fd, fds… -----------> |   the plan as a sealed memfd, and what its slots name
+ *      | -- PLAN bytes, fds… --------> |   the plan, and what its slots name; one that is too long for a message is a sealed
+ *      |                               |   memfd behind them
  *      | <------------- PAUSE index -- |   an operation of the runtime's own is next
  *      | -- GO ----------------------> |   ... has been done
  *      | <------------- FORKED pid --- |   the rest happens in a child; the sender ends
@@ -44,9 +45,24 @@ struct message {
 
 /* Sends with up to two descriptors; those that are < 0 are left out. */
 result message_send(int socket, const struct message *message, int fd, int other_fd);
-/* Receives the plan's descriptors, `first` and what follows it: where they come in order they get these numbers, the
- * lowest that are free. -ECONNRESET when the other side is gone. */
-result message_await_plan(int socket, int first);
+/* The longest plan that comes in the message itself. */
+#define MESSAGE_PLAN_BYTES (16 << 10)
+
+struct plan_head {
+  uint32_t kind;
+  /* How many descriptors come with it, in as many messages as it takes: those after the first are heads alone. */
+  uint32_t fd_count;
+  /* Of the plan that follows; 0 where the last descriptor is the plan. */
+  uint32_t length;
+};
+struct plan_message {
+  struct plan_head head;
+  uint8_t bytes[MESSAGE_PLAN_BYTES];
+};
+
+/* Receives the plan, and its descriptors as `first` and what follows it: where they come in order they get these numbers,
+ * the lowest that are free. -ECONNRESET when the other side is gone. */
+result message_await_plan(int socket, int first, struct plan_message *plan);
 /* Waits for GO. `fd` receives a descriptor that came along, or -1. -ECONNRESET when the other side is gone, or says something
  * else. */
 result message_await_go(int socket, int *fd);

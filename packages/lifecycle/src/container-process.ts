@@ -1,9 +1,13 @@
 import { closeSync } from "node:fs";
+import type { Cgroup } from "@runlet/cgroups";
 import { RunletError, SyscallError } from "@runlet/errors";
 import { type ChildExit, type ChildProcess, openPidfd, sendSignal, waitPidfd, waitReadable } from "@runlet/syscall";
+import { hasOwnPidNamespace } from "./container-status.ts";
 import { isAlive } from "./process-status.ts";
+import { endProcesses, thawKilled } from "./resource-control.ts";
 import type { StateRecord } from "./state-record.ts";
 
+const SIGKILL = 9;
 const endTimeoutMs = 10_000;
 
 /** The process of a container, by its record and, where it is a child of this process, by its pidfd. */
@@ -95,6 +99,23 @@ export class ContainerProcess {
       }
       await new Promise((resolve) => setTimeout(resolve, delayMs));
     }
+  }
+
+  /**
+   * Kills every process of the container and waits until this one, the first, has ended.
+   *
+   * @param cgroup - the container's; null without one.
+   * @throws RunletError `ERR_RUNLET_TIMEOUT` after ten seconds.
+   */
+  async end(record: StateRecord, cgroup: Cgroup | null): Promise<void> {
+    // The end of a pid namespace's first process is the end of all others.
+    if (this.#exit !== null && hasOwnPidNamespace(record)) return;
+    this.signal(record, SIGKILL);
+    if (cgroup !== null) await thawKilled(cgroup);
+    await this.awaitEnd(record);
+    // A creator that was killed may have left a process that it had no time to record: its control group knows it.
+    const isComplete = record.init_process_pid !== 0 && hasOwnPidNamespace(record);
+    if (!isComplete && cgroup !== null) await endProcesses(cgroup);
   }
 
   /** Gives the pidfd back. */

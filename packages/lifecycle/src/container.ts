@@ -35,7 +35,6 @@ import type {
 } from "./options.ts";
 import {
   type ControlledContainer,
-  endProcesses,
   pauseProcesses,
   requireCgroup,
   requireProcesses,
@@ -362,17 +361,8 @@ export class Container implements AsyncDisposable {
     await removeBundle(record.bundle, this.#images);
   }
 
-  /** Kills every process of the container and waits until the first has ended. */
   async #end(record: StateRecord): Promise<void> {
-    const cgroup = this.#cgroupOf(record);
-    // The end of a pid namespace's first process is the end of all others.
-    if (this.#process.exit !== null && hasOwnPidNamespace(record)) return;
-    this.#process.signal(record, SIGKILL);
-    if (cgroup !== null) await thawKilled(cgroup);
-    await this.#process.awaitEnd(record);
-    // A creator that was killed may have left a process that it had no time to record: its control group knows it.
-    const isComplete = record.init_process_pid !== 0 && hasOwnPidNamespace(record);
-    if (!isComplete && cgroup !== null) await endProcesses(cgroup);
+    await this.#process.end(record, this.#cgroupOf(record));
   }
 
   #controlled(record: StateRecord): ControlledContainer {

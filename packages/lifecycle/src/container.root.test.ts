@@ -126,6 +126,13 @@ describe("what two have in hands", () => {
     expect(existsSync(directory)).toBe(false);
   });
 
+  it("whether a bundle goes with a container is known although another has deleted that", async () => {
+    const { runtime, container } = await createBox();
+    const loaded = await runtime.load(id);
+    await container.delete({ force: true });
+    expect(loaded.ownsBundle).toBe(false);
+  });
+
   it("several deletions at once run the poststop hooks once", async () => {
     const { runtime, container, directory } = await createBox(
       withHooks({ poststop: [shell("echo once >> ../stopped")] }),

@@ -341,7 +341,7 @@ export class Container implements AsyncDisposable {
 
   /** Whether its bundle was made for it of an image, and goes with it: {@link delete} wants the runtime's `images` then. */
   get ownsBundle(): boolean {
-    return this.#record.readIfThere(true)?.ownsBundle ?? false;
+    return this.#record.last?.ownsBundle ?? false;
   }
 
   #kill(): void {

@@ -77,8 +77,11 @@ function ownObjects(cc, flags) {
     path,
   ]);
   const headers = [...filesIn(native, ".h"), ...filesIn(addon, ".h")];
-  // The addon's watch.c is for runtimes whose loop is out of reach.
-  const sources = [...filesIn(native, ".c"), ...filesIn(addon, ".c").filter((path) => basename(path) !== "watch.c")];
+  // The addon waits for descriptors in the loops of other runtimes.
+  const sources = [
+    ...filesIn(native, ".c"),
+    ...filesIn(addon, ".c").filter((path) => !basename(path).startsWith("watch")),
+  ];
   const settings = { flags: [...ownFlags, ...flags, ...includes], headers };
   return sources.filter((path) => basename(path) !== "compile.c").map((path) => compileObject(cc, path, settings));
 }

@@ -326,14 +326,17 @@ static JSValue on_signal_binding(JSContext *ctx, JSValueConst self, int count, J
   return JS_UNDEFINED;
 }
 
-/* watchSignal(number, isWatched): 0 | -errno. One that is not has its default disposition. */
+/* watchSignal(number, isWatched): 0 | -errno. One that is not has its default disposition; those of writing stay ignored, so
+ * that a reader that is gone is an error of write(2). */
 static JSValue watch_signal(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
   (void)self;
   int32_t number;
   if (count < 2 || JS_ToInt32(ctx, &number, arguments[0])) return wrong_type(ctx);
   if (number < 1 || number > 64) return JS_NewInt32(ctx, -EINVAL);
   struct sigaction action = {.sa_flags = SA_RESTART};
-  action.sa_handler = JS_ToBool(ctx, arguments[1]) ? on_signal : SIG_DFL;
+  action.sa_handler = JS_ToBool(ctx, arguments[1])                   ? on_signal
+                      : number == SIGPIPE || number == SIGXFSZ ? SIG_IGN
+                                                               : SIG_DFL;
   sigfillset(&action.sa_mask);
   return JS_NewInt32(ctx, sigaction(number, &action, NULL) < 0 ? -errno : 0);
 }

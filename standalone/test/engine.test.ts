@@ -46,3 +46,7 @@ describe("the engine shows a program what Node shows it", () => {
     expect(run(enginePath, [], subject)).toEqual(expected);
   });
 });
+
+test("the signals of writing stay ignored when nobody listens to them any more", () => {
+  expect(run(enginePath, [], "ignored")).toMatchObject({ status: 0, lines: ['ignored: "4096n" "16777216n"', ""] });
+});

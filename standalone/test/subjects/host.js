@@ -59,3 +59,15 @@ async function signals(show, tryTo) {
   const status = readFileSync("/proc/self/status", "latin1");
   show("caught", BigInt(`0x${/SigCgt:\s*(\w+)/.exec(status)?.[1]}`) & ((1n << 11n) | (1n << 14n)));
 }
+
+/** Of the signals for writing to what nobody reads, and for files that are too large; Node has their defaults again. */
+export async function ignored({ show }) {
+  for (const name of ["SIGPIPE", "SIGXFSZ"]) {
+    const listener = () => {};
+    process.on(name, listener);
+    process.off(name, listener);
+  }
+  const status = readFileSync("/proc/self/status", "latin1");
+  const bits = BigInt(`0x${/SigIgn:\s*(\w+)/.exec(status)?.[1]}`);
+  show("ignored", bits & (1n << 12n), bits & (1n << 24n));
+}

@@ -26,6 +26,13 @@ function openLog(hostPath: string): (text: string) => void {
   }
 }
 
+/** What nobody has foreseen, for a report of it. The stacks of some engines do not say what they are the stack of. */
+function describeBug(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { stack = "" } = error;
+  return stack.includes(error.message) ? stack : `${error}\n${stack}`;
+}
+
 runProgram(process.argv.slice(2), {
   programName: programName(),
   print,
@@ -36,7 +43,7 @@ runProgram(process.argv.slice(2), {
 }).then(
   (status) => process.exit(status),
   (error: unknown) => {
-    printError(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    printError(describeBug(error));
     process.exit(1);
   },
 );

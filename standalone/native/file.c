@@ -116,10 +116,13 @@ FUNCTION(file_read_to_end) {
   return value;
 }
 
-enum { STATUS_FIELDS = 9 };
+enum { STATUS_FIELDS = 10 };
 
-/* Fills an ArrayBuffer: dev, ino, mode, nlink, uid, gid, rdev, size and the time of the last change of the content in
- * nanoseconds, as doubles and then once more as 64-bit integers. */
+static double milliseconds(struct timespec time) { return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6; }
+static int64_t nanoseconds(struct timespec time) { return time.tv_sec * INT64_C(1000000000) + time.tv_nsec; }
+
+/* Fills an ArrayBuffer: dev, ino, mode, nlink, uid, gid, rdev, size and the times of the last change of the content and of the
+ * file, as doubles and then once more as 64-bit integers; the times in milliseconds and in nanoseconds. */
 static JSValue status_value(JSContext *ctx, JSValueConst buffer, int result, const struct stat *status) {
   int failure = errno;
   size_t size;
@@ -136,8 +139,11 @@ static JSValue status_value(JSContext *ctx, JSValueConst buffer, int result, con
   integers[5] = status->st_gid;
   integers[6] = (int64_t)status->st_rdev;
   integers[7] = status->st_size;
-  integers[8] = status->st_mtim.tv_sec * INT64_C(1000000000) + status->st_mtim.tv_nsec;
-  for (int i = 0; i < STATUS_FIELDS; i++) doubles[i] = (double)integers[i];
+  integers[8] = nanoseconds(status->st_mtim);
+  integers[9] = nanoseconds(status->st_ctim);
+  for (int i = 0; i < 8; i++) doubles[i] = (double)integers[i];
+  doubles[8] = milliseconds(status->st_mtim);
+  doubles[9] = milliseconds(status->st_ctim);
   memcpy(into, doubles, sizeof doubles);
   memcpy(into + sizeof doubles, integers, sizeof integers);
   return JS_NewInt32(ctx, 0);

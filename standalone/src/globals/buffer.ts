@@ -28,6 +28,10 @@ export class Buffer extends Bytes {
     return new Buffer(sizeBytes);
   }
 
+  static allocUnsafeSlow(sizeBytes: number): Buffer {
+    return new Buffer(sizeBytes);
+  }
+
   static concat(parts: readonly Uint8Array[]): Buffer {
     const whole = new Buffer(parts.reduce((sizeBytes, part) => sizeBytes + part.length, 0));
     let at = 0;

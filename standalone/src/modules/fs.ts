@@ -113,8 +113,8 @@ const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
 const S_IFCHR = 0o020000;
 
-/** What stat(2) says, as far as the command asks. */
-export class Stats<Num extends number | bigint = number> {
+/** What stat(2) says of a file whatever the type of the numbers. */
+class Status<Num extends number | bigint> {
   readonly dev: Num;
   readonly ino: Num;
   readonly mode: Num;
@@ -149,8 +149,20 @@ export class Stats<Num extends number | bigint = number> {
   }
 }
 
+/** With the times of the last change of the content and of the file. */
+export class Stats extends Status<number> {
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+
+  constructor(fields: ArrayLike<number>) {
+    super(fields);
+    this.mtimeMs = fields[8] as number;
+    this.ctimeMs = fields[9] as number;
+  }
+}
+
 /** With the exact numbers, and the time of the last change of the content. */
-export class BigIntStats extends Stats<bigint> {
+export class BigIntStats extends Status<bigint> {
   readonly mtimeNs: bigint;
 
   constructor(fields: ArrayLike<bigint>) {
@@ -160,9 +172,10 @@ export class BigIntStats extends Stats<bigint> {
 }
 
 /** Fields of the last stat(2): the numbers, and the same ones exactly. */
-const fields = new ArrayBuffer(144);
-const numbers = new Float64Array(fields, 0, 9);
-const integers = new BigInt64Array(fields, 72, 9);
+const fieldCount = 10;
+const fields = new ArrayBuffer(2 * 8 * fieldCount);
+const numbers = new Float64Array(fields, 0, fieldCount);
+const integers = new BigInt64Array(fields, 8 * fieldCount, fieldCount);
 
 interface StatOptions {
   readonly bigint?: boolean;

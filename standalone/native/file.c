@@ -119,10 +119,9 @@ FUNCTION(file_read_to_end) {
 enum { STATUS_FIELDS = 10 };
 
 static double milliseconds(struct timespec time) { return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6; }
-static int64_t nanoseconds(struct timespec time) { return time.tv_sec * INT64_C(1000000000) + time.tv_nsec; }
 
-/* Fills an ArrayBuffer: dev, ino, mode, nlink, uid, gid, rdev, size and the times of the last change of the content and of the
- * file, as doubles and then once more as 64-bit integers; the times in milliseconds and in nanoseconds. */
+/* Fills an ArrayBuffer: dev, ino, mode, nlink, uid, gid, rdev, size and the times of the last changes of the content and of
+ * the file itself in milliseconds, as doubles, and then once more as 64-bit integers. */
 static JSValue status_value(JSContext *ctx, JSValueConst buffer, int result, const struct stat *status) {
   int failure = errno;
   size_t size;
@@ -139,8 +138,8 @@ static JSValue status_value(JSContext *ctx, JSValueConst buffer, int result, con
   integers[5] = status->st_gid;
   integers[6] = (int64_t)status->st_rdev;
   integers[7] = status->st_size;
-  integers[8] = nanoseconds(status->st_mtim);
-  integers[9] = nanoseconds(status->st_ctim);
+  integers[8] = status->st_mtim.tv_sec * 1000 + status->st_mtim.tv_nsec / 1000000;
+  integers[9] = status->st_ctim.tv_sec * 1000 + status->st_ctim.tv_nsec / 1000000;
   for (int i = 0; i < 8; i++) doubles[i] = (double)integers[i];
   doubles[8] = milliseconds(status->st_mtim);
   doubles[9] = milliseconds(status->st_ctim);

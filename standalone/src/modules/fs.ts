@@ -113,8 +113,8 @@ const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
 const S_IFCHR = 0o020000;
 
-/** What stat(2) says of a file whatever the type of the numbers. */
-class Status<Num extends number | bigint> {
+/** What stat(2) says, as far as the command asks. */
+export class Stats<Num extends number | bigint = number> {
   readonly dev: Num;
   readonly ino: Num;
   readonly mode: Num;
@@ -123,6 +123,8 @@ class Status<Num extends number | bigint> {
   readonly gid: Num;
   readonly rdev: Num;
   readonly size: Num;
+  readonly mtimeMs: Num;
+  readonly ctimeMs: Num;
 
   constructor(fields: ArrayLike<Num>) {
     this.dev = fields[0] as Num;
@@ -133,6 +135,8 @@ class Status<Num extends number | bigint> {
     this.gid = fields[5] as Num;
     this.rdev = fields[6] as Num;
     this.size = fields[7] as Num;
+    this.mtimeMs = fields[8] as Num;
+    this.ctimeMs = fields[9] as Num;
   }
 
   #hasType(type: number): boolean {
@@ -149,28 +153,6 @@ class Status<Num extends number | bigint> {
   }
 }
 
-/** With the times of the last change of the content and of the file. */
-export class Stats extends Status<number> {
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
-
-  constructor(fields: ArrayLike<number>) {
-    super(fields);
-    this.mtimeMs = fields[8] as number;
-    this.ctimeMs = fields[9] as number;
-  }
-}
-
-/** With the exact numbers, and the time of the last change of the content. */
-export class BigIntStats extends Status<bigint> {
-  readonly mtimeNs: bigint;
-
-  constructor(fields: ArrayLike<bigint>) {
-    super(fields);
-    this.mtimeNs = fields[8] as bigint;
-  }
-}
-
 /** Fields of the last stat(2): the numbers, and the same ones exactly. */
 const fieldCount = 10;
 const fields = new ArrayBuffer(2 * 8 * fieldCount);
@@ -182,21 +164,21 @@ interface StatOptions {
   readonly throwIfNoEntry?: boolean;
 }
 
-export function statSync(path: string, options: { readonly bigint: true }): BigIntStats;
+export function statSync(path: string, options: { readonly bigint: true }): Stats<bigint>;
 export function statSync(path: string, options: { readonly throwIfNoEntry: false }): Stats | undefined;
 export function statSync(path: string): Stats;
-export function statSync(path: string, options: StatOptions = {}): Stats | BigIntStats | undefined {
+export function statSync(path: string, options: StatOptions = {}): Stats | Stats<bigint> | undefined {
   const result = system.stat(path, fields);
   if (options.throwIfNoEntry === false && result === -errno.ENOENT) return undefined;
   check(result, "stat", path);
-  return options.bigint === true ? new BigIntStats(integers) : new Stats(numbers);
+  return options.bigint === true ? new Stats(integers) : new Stats(numbers);
 }
 
-export function fstatSync(fd: number, options: { readonly bigint: true }): BigIntStats;
+export function fstatSync(fd: number, options: { readonly bigint: true }): Stats<bigint>;
 export function fstatSync(fd: number): Stats;
-export function fstatSync(fd: number, options: StatOptions = {}): Stats | BigIntStats {
+export function fstatSync(fd: number, options: StatOptions = {}): Stats | Stats<bigint> {
   check(system.fstat(fd, fields), "fstat");
-  return options.bigint === true ? new BigIntStats(integers) : new Stats(numbers);
+  return options.bigint === true ? new Stats(integers) : new Stats(numbers);
 }
 
 export function statfsSync(path: string): { type: number } {

@@ -9,7 +9,7 @@ export async function buffer({ show }) {
   const memory = new ArrayBuffer(4);
   Buffer.from(memory)[1] = 7;
   show("shares", new Uint8Array(memory));
-  show("alloc", Buffer.alloc(3), Buffer.allocUnsafe(3).length, Buffer.alloc(0));
+  show("alloc", Buffer.alloc(3), Buffer.allocUnsafe(3).length, Buffer.allocUnsafeSlow(4).length, Buffer.alloc(0));
   show("concat", Buffer.concat([made, source, Buffer.alloc(0)]), Buffer.concat([]));
   show("byteLength", Buffer.byteLength("é"), Buffer.byteLength(""));
   const pairs = [[], [1], [1, 2], [2], [1, 1], [255]].map((list) => Buffer.from(list));

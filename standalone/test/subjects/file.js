@@ -156,7 +156,8 @@ function statuses(at, show, attempt) {
   );
   const exact = fs.statSync(at("rw"), { bigint: true });
   show("exact", exact.ino === BigInt(ino), exact.dev === BigInt(dev), exact.size, exact.isFile(), exact.isDirectory());
-  show("time", exact.mtimeNs > 1_700_000_000_000_000_000n, fs.statSync("/etc/passwd", { bigint: true }).mtimeNs);
+  const [times, exactTimes] = [fs.statSync("/etc/passwd"), fs.statSync("/etc/passwd", { bigint: true })];
+  show("times", times.mtimeMs, times.ctimeMs, exactTimes.mtimeMs, exactTimes.ctimeMs);
   const terminal = fs.statSync("/dev/null");
   show(
     "device",

@@ -19,15 +19,13 @@ static struct {
 
 JSValue wrong_type(JSContext *ctx) { return JS_ThrowTypeError(ctx, "wrong argument type"); }
 
-static void print_value(JSContext *ctx, JSValueConst value) {
-  const char *text = JS_ToCString(ctx, value);
-  if (text) dprintf(STDERR_FILENO, "%s\n", text);
-  JS_FreeCString(ctx, text);
-}
-
+/* The stack of an error that the program's own Error has made begins with its message. */
 static _Noreturn void die_of(JSContext *ctx, JSValueConst error) {
-  print_value(ctx, error);
-  if (JS_IsError(ctx, error)) print_value(ctx, JS_GetPropertyStr(ctx, error, "stack"));
+  const char *message = JS_ToCString(ctx, error);
+  const char *stack = JS_IsError(ctx, error) ? JS_ToCString(ctx, JS_GetPropertyStr(ctx, error, "stack")) : NULL;
+  bool has_message = message && stack && strncmp(stack, message, strlen(message)) == 0;
+  if (message && !has_message) dprintf(STDERR_FILENO, "%s\n", message);
+  if (stack) dprintf(STDERR_FILENO, "%s\n", stack);
   _exit(1);
 }
 

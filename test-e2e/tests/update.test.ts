@@ -195,7 +195,7 @@ describe("update refuses", () => {
     const input = JSON.stringify({ memory: { limit: 8 * mebibyte, checkBeforeUpdate: true } });
     const result = await e2e.runtime.invoke(["update", "-r", "-", id], { input });
     expect(result.status).toBe(1);
-    expect(result.stderr).toMatch(/\/linux\/resources\/memory\/limit: rejecting memory limit 8388608 <= usage \d{8}/);
+    expect(result.stderr).toMatch(/<stdin> \/memory\/limit: rejecting memory limit 8388608 <= usage \d{8}/);
     expect(limitOf(group, "memory")).toBe(String(64 * mebibyte));
     expect(await e2e.runtime.state(id)).toMatchObject({ status: "running" });
   });

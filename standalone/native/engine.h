@@ -52,6 +52,8 @@ void loop_unref(void);
  * Returns a number > 0, or -errno. */
 int loop_watch(int fd, short events, void (*ready)(void *data, short revents), void *data);
 void loop_unwatch(int watch);
+/* 0, or -errno of epoll_ctl(2): EPERM for a file that is always ready, which poll(2) takes for one to wait for. */
+int loop_can_watch(int fd);
 
 /* Prints what nobody has caught and ends the process. */
 _Noreturn void die_of_exception(JSContext *ctx);

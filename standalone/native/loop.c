@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,6 +36,8 @@ static struct {
   pthread_mutex_t lock;
   /* Tasks of other threads, in their order. */
   struct task *first, **last;
+  /* An epoll instance, which is asked what can be waited for. */
+  int epoll_fd;
   /* An eventfd that says that there are tasks or signals. */
   int wake_fd;
   unsigned refs;
@@ -45,7 +48,7 @@ static struct {
   struct watch *watches;
   size_t watch_count, watch_room;
   JSValue on_signal;
-} loop = {.lock = PTHREAD_MUTEX_INITIALIZER, .last = &loop.first, .wake_fd = -1};
+} loop = {.lock = PTHREAD_MUTEX_INITIALIZER, .last = &loop.first};
 
 static atomic_uint_fast64_t pending_signals;
 
@@ -187,9 +190,17 @@ static int wait_ms(void) {
   return wait <= 0 ? 0 : wait > 1e9 ? (int)1e9 : (int)wait + 1;
 }
 
+/* The epoll instance comes first: the program tells by it that its caller has left the lowest free number free. */
 void loop_open(void) {
+  loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   loop.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (loop.wake_fd < 0) abort();
+  if (loop.epoll_fd < 0 || loop.wake_fd < 0) abort();
+}
+
+int loop_can_watch(int fd) {
+  struct epoll_event event = {.events = EPOLLIN};
+  if (epoll_ctl(loop.epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) return -errno;
+  return epoll_ctl(loop.epoll_fd, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
 }
 
 void loop_run(JSContext *ctx) {

@@ -5,9 +5,7 @@
 #include "addon.h"
 
 #include <errno.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 
 struct fd_watch {
   struct fd_watch *next;
@@ -39,22 +37,12 @@ static void ready(void *data, short revents) {
   call_back(ctx, deliver, 2, (JSValueConst[]){JS_NewInt32(ctx, watch->fd), JS_NewInt64(ctx, watch->number)});
 }
 
-/* poll(2) takes every file for ready that has nothing to wait for, epoll_ctl(2) refuses it. */
-static int ask_epoll(int fd) {
-  struct stat status;
-  if (fstat(fd, &status) < 0) return -errno;
-  if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) return 0;
-  int epoll_fd CLEANUP_FD = epoll_create1(EPOLL_CLOEXEC);
-  struct epoll_event event = {.events = EPOLLIN};
-  return epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
 static napi_value watch(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   int fd = arg_int(&args, 0);
   uint32_t events = (uint32_t)arg_int64(&args, 1), number = (uint32_t)arg_int64(&args, 2);
   if (args_failed(&args)) return NULL;
-  int error = ask_epoll(fd);
+  int error = loop_can_watch(fd);
   if (error < 0) return number_value(env, error);
   for (struct fd_watch *other = watches; other; other = other->next)
     if (other->fd == fd) return number_value(env, -EEXIST);

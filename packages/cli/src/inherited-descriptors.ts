@@ -2,13 +2,12 @@ import { RunletError } from "@runlet/errors";
 import type { CreateOptions } from "@runlet/lifecycle";
 
 const firstFd = 3;
-/** @see proc(5), fcntl(2) */
-const O_CLOEXEC = 0o2000000;
 
 /**
  * Checks that the caller has left us the descriptors that a process of the container is to get, those from 3 on. Where one of
- * them is missing, the number is free for a descriptor of our own, which must not reach the container: it closes on execve(2),
- * which one that has come through execve(2) to us does not.
+ * them is missing, the number is free for a descriptor of our own, which must not reach the container: the first that Node,
+ * Bun and the standalone executable open, and so the one at the lowest free number, is an epoll instance. Whether it closes on
+ * execve(2) does not tell: Bun lets the caller's close, too.
  *
  * @throws RunletError `ERR_RUNLET_USAGE`
  */
@@ -31,9 +30,7 @@ export function checkInheritedFds({
 
 function isInherited(fd: number): boolean {
   try {
-    const information = process.getBuiltinModule("node:fs").readFileSync(`/proc/self/fdinfo/${fd}`, "utf8");
-    const flags = /^flags:\s*([0-7]+)$/m.exec(information)?.[1];
-    return flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) === 0;
+    return process.getBuiltinModule("node:fs").readlinkSync(`/proc/self/fd/${fd}`) !== "anon_inode:[eventpoll]";
   } catch {
     return false;
   }

@@ -2,7 +2,10 @@
  * Compares runlet with its peers and with the kernel's own share, in one run and interleaved, so that whatever else the
  * machine does meets all of them alike.
  *
- *   pnpm bench [--only TEXT] [--case NAME] [--rounds N] [--quick] [--json] [--assert]
+ *   pnpm bench [--only TEXT] [--case NAME] [--rounds N] [--settled] [--quick] [--json] [--assert]
+ *
+ * With `--settled` each turn of the case `run` begins with a run that is not measured: what counts is the contestant, and not
+ * the caches that the one before it has left.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
@@ -17,6 +20,7 @@ const { values } = parseArgs({
     only: { type: "string", default: "" },
     case: { type: "string" },
     rounds: { type: "string", default: "30" },
+    settled: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     assert: { type: "boolean", default: false },
@@ -74,6 +78,7 @@ async function compare(): Promise<void> {
   say("All keep what they know about containers on a tmpfs.");
   if (process.env.RUNLET_BENCH_INSIDE === "hybrid")
     say(`All are measured without ${unifiedPath}, since crun refuses a hybrid cgroup layout.`);
+  if (values.settled) say("Each turn of one run begins with a run that is not measured.");
   for (const reason of absent) say(`Not measured: ${reason}.`);
   const entries: Entry[] = [];
   try {
@@ -83,6 +88,7 @@ async function compare(): Promise<void> {
       // The first rounds warm caches, and the JIT of those that live on; they are not counted.
       for (let round = -warmUpRounds[what]; round < roundsOf[what]; round++) {
         for (const contestant of contestants) {
+          if (values.settled && what === "run") await contestant.measure(what, sizes);
           const sample = await contestant.measure(what, sizes);
           if (sample === undefined || round < 0) continue;
           const kept = samples.get(contestant.name) ?? { times: [], peak: null };
@@ -130,7 +136,7 @@ async function compareOnlyUnpacking(): Promise<void> {
 }
 
 if (values.help)
-  console.log("usage: pnpm bench [--only TEXT] [--case NAME] [--rounds N] [--quick] [--json] [--assert]");
+  console.log("usage: pnpm bench [--only TEXT] [--case NAME] [--rounds N] [--settled] [--quick] [--json] [--assert]");
 else if (process.getuid?.() !== 0) {
   console.error("bench: the peers and the bare program need root");
   process.exitCode = 1;

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** Name of the addon beside the standalone executable. */
+/** Name of the addon beside an executable that Bun has made. */
 const besideExecutable = "runlet.node";
 /** Name of the init helper, beside the addon wherever that is. */
 const helperName = "runlet-init";
@@ -18,7 +18,7 @@ export type Binding = Readonly<Record<string, (...args: never[]) => unknown>>;
 let loaded: Loaded | undefined;
 
 /**
- * Loads the addon once. In the standalone executable it lies at a fixed path beside the executable and is opened by that
+ * Loads the addon once. For an executable that Bun has made it lies at a fixed path beside that, and is opened by this
  * path: never by a bundler's `require`, which would extract it to a temporary directory, and never by a variable of the
  * environment. Elsewhere node-gyp-build's directories are looked through, in its order, without its environment.
  */

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSyn
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { buildEngine } from "../standalone/scripts/build-engine.js";
+import { buildEngine, engineNotice } from "../standalone/scripts/build-engine.js";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bun = join(root, "node_modules", "@oven", `bun-linux-${process.arch}`, "bin", "bun");
@@ -67,6 +67,8 @@ function install(source, target, mode) {
   renameSync(temporary, target);
 }
 
+/** The licences of the libraries in the program, as its build for npm has collected them. */
+const programNotices = join(root, "packages", "cli", "dist", "bin", "THIRD-PARTY-NOTICES");
 const main = join(root, "packages", "cli", "src", "main.ts");
 
 /**
@@ -111,7 +113,7 @@ export async function buildStandalone(outDir, arch = process.arch) {
   const prebuilds = join(root, "packages", "syscall", "prebuilds", `linux-${arch}`);
   const helper = join(prebuilds, "runlet-init");
   const addon = join(prebuilds, "@runlet+syscall.node");
-  for (const needed of [bun, addon, helper]) {
+  for (const needed of [bun, addon, helper, programNotices]) {
     if (!existsSync(needed)) throw new Error(`${needed} is missing: run "pnpm install" and "pnpm build" first`);
   }
   mkdirSync(outDir, { recursive: true });
@@ -124,6 +126,7 @@ export async function buildStandalone(outDir, arch = process.arch) {
   const [runlet, runletInit] = ["runlet", "runlet-init"].map((name) => join(outDir, name));
   await buildEngine({ entry: main, target: runlet, define, plugins: [delegation], arch });
   install(helper, runletInit, "755");
+  writeFileSync(join(outDir, "THIRD-PARTY-NOTICES"), `${engineNotice()}\n${readFileSync(programNotices, "utf8")}`);
   if (arch !== process.arch) return [runlet, runletInit];
   const [runletBun, runletNode] = ["runlet-bun", "runlet.node"].map((name) => join(outDir, name));
   buildBun(runletBun, define);

@@ -172,6 +172,11 @@ function writeTable(directory, names) {
   return path;
 }
 
+/** What QuickJS's licence wants beside every copy of it. */
+export function engineNotice() {
+  return `QuickJS 2021-03-27 (MIT)\n\n${readFileSync(join(quickjs, "LICENSE"), "utf8").trim()}\n`;
+}
+
 /**
  * Builds an executable.
  *

@@ -1,12 +1,10 @@
-#include "engine.h"
+#include "argument.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -224,10 +222,9 @@ void loop_run(JSContext *ctx) {
 }
 
 /* setTimer(delayMs, callback) -> id: a timer that fires once. */
-static JSValue set_timer(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
-  (void)self;
+FUNCTION(set_timer) {
   double delay_ms;
-  if (count < 2 || !JS_IsFunction(ctx, arguments[1]) || JS_ToFloat64(ctx, &delay_ms, arguments[0])) return wrong_type(ctx);
+  if (!JS_IsFunction(ctx, arguments[1]) || JS_ToFloat64(ctx, &delay_ms, arguments[0])) return wrong_type(ctx);
   struct timer *timer = malloc(sizeof *timer);
   if (!timer) abort();
   *timer = (struct timer){
@@ -252,9 +249,8 @@ static struct timer **find_timer(JSContext *ctx, JSValueConst id) {
 }
 
 /* clearTimer(id): one that has fired is no error. */
-static JSValue clear_timer(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
-  (void)self;
-  struct timer **place = count > 0 ? find_timer(ctx, arguments[0]) : NULL;
+FUNCTION(clear_timer) {
+  struct timer **place = find_timer(ctx, arguments[0]);
   if (!place) return wrong_type(ctx);
   struct timer *timer = *place;
   if (timer) {
@@ -266,9 +262,8 @@ static JSValue clear_timer(JSContext *ctx, JSValueConst self, int count, JSValue
 }
 
 /* refTimer(id, isRef): whether it keeps the program alive. */
-static JSValue ref_timer(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
-  (void)self;
-  struct timer **place = count > 1 ? find_timer(ctx, arguments[0]) : NULL;
+FUNCTION(ref_timer) {
+  struct timer **place = find_timer(ctx, arguments[0]);
   if (!place) return wrong_type(ctx);
   if (*place) (*place)->is_ref = JS_ToBool(ctx, arguments[1]);
   return JS_UNDEFINED;
@@ -292,10 +287,9 @@ static void script_ready(void *data, short revents) {
 }
 
 /* watchDescriptor(fd, events, callback(revents)) -> id | -errno */
-static JSValue watch_descriptor(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
-  (void)self;
+FUNCTION(watch_descriptor) {
   int32_t fd, events;
-  if (count < 3 || !JS_IsFunction(ctx, arguments[2]) || JS_ToInt32(ctx, &fd, arguments[0]) ||
+  if (!JS_IsFunction(ctx, arguments[2]) || JS_ToInt32(ctx, &fd, arguments[0]) ||
       JS_ToInt32(ctx, &events, arguments[1]))
     return wrong_type(ctx);
   struct script_watch *watch = malloc(sizeof *watch);
@@ -312,10 +306,9 @@ static JSValue watch_descriptor(JSContext *ctx, JSValueConst self, int count, JS
 }
 
 /* unwatchDescriptor(id) */
-static JSValue unwatch_descriptor(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
-  (void)self;
+FUNCTION(unwatch_descriptor) {
   int32_t id;
-  if (count < 1 || JS_ToInt32(ctx, &id, arguments[0])) return wrong_type(ctx);
+  if (JS_ToInt32(ctx, &id, arguments[0])) return wrong_type(ctx);
   for (struct script_watch **place = &script_watches; *place; place = &(*place)->next) {
     struct script_watch *watch = *place;
     if (watch->id != id) continue;
@@ -329,9 +322,8 @@ static JSValue unwatch_descriptor(JSContext *ctx, JSValueConst self, int count, 
 }
 
 /* onSignal(callback(number)): who gets the signals that are watched. */
-static JSValue on_signal_binding(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
-  (void)self;
-  if (count < 1 || !JS_IsFunction(ctx, arguments[0])) return wrong_type(ctx);
+FUNCTION(on_signal_binding) {
+  if (!JS_IsFunction(ctx, arguments[0])) return wrong_type(ctx);
   JS_FreeValue(ctx, loop.on_signal);
   loop.on_signal = JS_DupValue(ctx, arguments[0]);
   return JS_UNDEFINED;
@@ -339,10 +331,9 @@ static JSValue on_signal_binding(JSContext *ctx, JSValueConst self, int count, J
 
 /* watchSignal(number, isWatched): 0 | -errno. One that is not has its default disposition; those of writing stay ignored, so
  * that a reader that is gone is an error of write(2). */
-static JSValue watch_signal(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
-  (void)self;
+FUNCTION(watch_signal) {
   int32_t number;
-  if (count < 2 || JS_ToInt32(ctx, &number, arguments[0])) return wrong_type(ctx);
+  if (JS_ToInt32(ctx, &number, arguments[0])) return wrong_type(ctx);
   if (number < 1 || number > 64) return JS_NewInt32(ctx, -EINVAL);
   struct sigaction action = {.sa_flags = SA_RESTART};
   action.sa_handler = JS_ToBool(ctx, arguments[1])                   ? on_signal
@@ -353,8 +344,7 @@ static JSValue watch_signal(JSContext *ctx, JSValueConst self, int count, JSValu
 }
 
 /* nowMs(): a clock that never goes back. */
-static JSValue now_binding(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
-  (void)self, (void)count, (void)arguments;
+FUNCTION(now_binding) {
   return JS_NewFloat64(ctx, now_ms());
 }
 

@@ -1,11 +1,9 @@
-#include "engine.h"
+#include "argument.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -63,8 +61,7 @@ void check_rejections(JSContext *ctx) {
 }
 
 /* invocation(): { argv, execPath } */
-static JSValue invocation(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
-  (void)self, (void)count, (void)arguments;
+FUNCTION(invocation) {
   char path[4096];
   ssize_t length = readlink("/proc/self/exe", path, sizeof path);
   JSValue result = JS_NewObject(ctx), words = JS_NewArray(ctx);
@@ -84,28 +81,24 @@ static void dispose_of_signals(void (*of_pipe)(int)) {
 }
 
 /* executeInstead(hostPath): this process becomes that program, with the same arguments. -errno when it cannot. */
-static JSValue execute_instead(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
-  (void)self;
-  const char *path = count > 0 && JS_IsString(arguments[0]) ? JS_ToCString(ctx, arguments[0]) : NULL;
-  if (!path) return wrong_type(ctx);
+FUNCTION(execute_instead) {
+  TEXT(path);
+  if (!path_of(ctx, arguments[0], &path)) return wrong_type(ctx);
   dispose_of_signals(SIG_DFL);
-  execve(path, command_line.words, environ);
+  execve(path.start, command_line.words, environ);
   int error = errno;
   dispose_of_signals(SIG_IGN);
-  JS_FreeCString(ctx, path);
   return JS_NewInt32(ctx, -error);
 }
 
 /* exit(status): at once. */
-static JSValue exit_binding(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
-  (void)self;
+FUNCTION(exit_binding) {
   int32_t status = 0;
-  if (count > 0 && JS_ToInt32(ctx, &status, arguments[0])) return wrong_type(ctx);
+  if (JS_ToInt32(ctx, &status, arguments[0])) return wrong_type(ctx);
   _exit(status);
 }
 
-static JSValue addon_binding(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments) {
-  (void)self, (void)count, (void)arguments;
+FUNCTION(addon_binding) {
   return addon_exports(ctx);
 }
 
@@ -184,7 +177,7 @@ static void open_standard_descriptors(void) {
 }
 
 /* Cycles are few in a command, and short-lived: their collection may wait. */
-enum { GC_THRESHOLD_BYTES = 64 << 20, STACK_BYTES = 4 << 20 };
+enum { GC_THRESHOLD_BYTES = 16 << 20, STACK_BYTES = 4 << 20 };
 
 int main(int count, char **words) {
   command_line.count = count;

@@ -27,7 +27,7 @@ function native(): WatchBinding {
   const addon = binding<WatchBinding>();
   if (!isWatching) {
     // Bun exports functions of libuv's names that end the process.
-    check(addon.startWatching(settle, process.versions.bun === undefined), "epoll_create1");
+    check(addon.startWatching(settle, !("Bun" in globalThis)), "epoll_create1");
     isWatching = true;
   }
   return addon;

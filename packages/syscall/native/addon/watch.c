@@ -101,11 +101,10 @@ static napi_value start_watching(napi_env env, napi_callback_info info) {
   if (args_failed(&args)) return NULL;
   struct watcher *watcher = calloc(1, sizeof *watcher);
   if (!watcher) return number_value(env, -ENOMEM);
-  watcher->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-  watcher->stop_fd = -1;
-  if (watcher->epoll_fd < 0) return number_value(env, -errno);
-  if (has_libuv) watcher->in_loop = watch_in_loop(env, watcher->epoll_fd, args.values[0]);
-  int status = watcher->in_loop ? 0 : watch_in_thread(env, watcher, args.values[0]);
+  *watcher = (struct watcher){.epoll_fd = epoll_create1(EPOLL_CLOEXEC), .stop_fd = -1};
+  int status = watcher->epoll_fd < 0 ? -errno : 0;
+  if (status == 0 && has_libuv) watcher->in_loop = watch_in_loop(env, watcher->epoll_fd, args.values[0]);
+  if (status == 0 && !watcher->in_loop) status = watch_in_thread(env, watcher, args.values[0]);
   if (status == 0) napi_set_instance_data(env, watcher, NULL, NULL);
   else free(watcher);
   return number_value(env, status);

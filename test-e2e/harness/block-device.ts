@@ -19,13 +19,15 @@ export function openDisk(directory: string): Disk {
     const disk = existsSync(join(entry, "partition")) ? join(entry, "..") : entry;
     return { ...deviceNumbers(readFileSync(join(disk, "dev"), "utf8")), isInMemory: false, [Symbol.dispose]: () => {} };
   }
-  execFileSync("modprobe", ["brd", "rd_nr=1", "rd_size=8192"]);
+  const isLoaded = existsSync("/sys/module/brd");
+  if (!isLoaded) execFileSync("modprobe", ["brd", "rd_nr=1", "rd_size=8192"]);
   const name = readdirSync("/sys/class/block").find((block) => /^ram\d+$/.test(block));
   return {
     ...deviceNumbers(readFileSync(`/sys/class/block/${name}/dev`, "utf8")),
     isInMemory: true,
     [Symbol.dispose]: () => {
-      execFileSync("rmmod", ["brd"]);
+      // udev has a look at a disk that was written to.
+      if (!isLoaded) execFileSync("modprobe", ["--remove", "--wait=5000", "brd"]);
     },
   };
 }

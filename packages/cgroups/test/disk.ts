@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 
 /** Something to write to past the page cache, and the whole disk that it is on, which throttles are of. */
 export interface WritableDisk extends Disposable {
@@ -13,7 +13,8 @@ export function openWritableDisk(): WritableDisk {
   const directory = mkdtempSync(`${process.cwd()}/.throttle-`);
   const source = execFileSync("findmnt", ["-no", "SOURCE", "-T", directory], { encoding: "utf8" }).trim();
   const isOnDisk = source.startsWith("/dev/");
-  if (!isOnDisk) execFileSync("modprobe", ["brd", "rd_nr=1", "rd_size=8192"]);
+  const mustLoad = !isOnDisk && !existsSync("/sys/module/brd");
+  if (mustLoad) execFileSync("modprobe", ["brd", "rd_nr=1", "rd_size=8192"]);
   const disk = isOnDisk ? source : "/dev/ram0";
   const { rdev } = statSync(disk);
   return {
@@ -22,7 +23,8 @@ export function openWritableDisk(): WritableDisk {
     minor: rdev & 0xff,
     [Symbol.dispose]: () => {
       rmSync(directory, { recursive: true });
-      if (!isOnDisk) execFileSync("rmmod", ["brd"]);
+      // udev has a look at a disk that was written to.
+      if (mustLoad) execFileSync("modprobe", ["--remove", "--wait=5000", "brd"]);
     },
   };
 }

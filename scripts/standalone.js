@@ -69,7 +69,7 @@ function install(source, target, mode) {
 
 /** The licences of the libraries in the program, as its build for npm has collected them. */
 const programNotices = join(root, "packages", "cli", "dist", "bin", "THIRD-PARTY-NOTICES");
-const main = join(root, "packages", "cli", "src", "main.ts");
+const [main, program] = ["main.ts", "program.ts"].map((name) => join(root, "packages", "cli", "src", name));
 
 /**
  * Modules that want what the small executable has not: registries, archives, compression, CRIU. Each is imported before its
@@ -124,7 +124,7 @@ export async function buildStandalone(outDir, arch = process.arch) {
     ...(commit === undefined ? {} : { RUNLET_COMMIT: JSON.stringify(commit) }),
   };
   const [runlet, runletInit] = ["runlet", "runlet-init"].map((name) => join(outDir, name));
-  await buildEngine({ entry: main, target: runlet, define, plugins: [delegation], arch });
+  await buildEngine({ entry: main, loaded: [program], target: runlet, define, plugins: [delegation], arch });
   install(helper, runletInit, "755");
   writeFileSync(join(outDir, "THIRD-PARTY-NOTICES"), `${engineNotice()}\n${readFileSync(programNotices, "utf8")}`);
   if (arch !== process.arch) return [runlet, runletInit];

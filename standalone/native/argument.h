@@ -8,11 +8,19 @@
 #include <errno.h>
 #include <string.h>
 
-/* A function that JavaScript calls. At least as many arguments are there as its table says. */
+/* A function that JavaScript calls. At least as many arguments are there as its table says. A pure one has the same result
+ * on every machine and in every process; the others are none of an image's. */
 #define UNUSED __attribute__((unused))
-#define FUNCTION(name)                                                                            \
+#define PURE_FUNCTION(name)                                                                       \
   static JSValue name(UNUSED JSContext *ctx, UNUSED JSValueConst self, UNUSED int argument_count, \
                       UNUSED JSValueConst *arguments)
+#define FUNCTION(name)                                                                           \
+  static JSValue name##_of_host(JSContext *, JSValueConst, int, JSValueConst *);                 \
+  PURE_FUNCTION(name) {                                                                          \
+    return image_is_made ? image_refusal(ctx, #name) : name##_of_host(ctx, self, argument_count, arguments); \
+  }                                                                                              \
+  static JSValue name##_of_host(UNUSED JSContext *ctx, UNUSED JSValueConst self, UNUSED int argument_count, \
+                                UNUSED JSValueConst *arguments)
 
 /* A number without a fraction between -2^53 and 2^53. */
 static inline bool integer_of(JSValueConst value, int64_t *integer) {

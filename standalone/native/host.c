@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -61,6 +62,13 @@ FUNCTION(host_environment) {
   return variables;
 }
 
+/* random(): a number of 53 bits between 0 and 1, 1 not included. */
+FUNCTION(host_random) {
+  uint64_t bits;
+  if (getrandom(&bits, sizeof bits, 0) != sizeof bits) abort();
+  return JS_NewFloat64(ctx, (double)(bits >> 11) * 0x1p-53);
+}
+
 /* kernelRelease(): what uname(2) says, `6.18.5`. */
 FUNCTION(host_kernel_release) {
   struct utsname name;
@@ -90,7 +98,7 @@ FUNCTION(host_user_name) {
 }
 
 /* architecture(): as Node spells it. */
-FUNCTION(host_architecture) {
+PURE_FUNCTION(host_architecture) {
 #if defined(__x86_64__)
   return JS_NewString(ctx, "x64");
 #elif defined(__aarch64__)
@@ -121,6 +129,7 @@ const struct binding host_bindings[] = {
     {"workingDirectory", host_working_directory, 0},
     {"kill", host_kill, 2},
     {"environment", host_environment, 0},
+    {"random", host_random, 0},
     {"kernelRelease", host_kernel_release, 0},
     {"userName", host_user_name, 0},
     {"architecture", host_architecture, 0},

@@ -149,7 +149,7 @@ static void run_signals(JSContext *ctx) {
     if (signals & 1) call_back(ctx, loop.on_signal, 1, (JSValueConst[]){JS_NewInt32(ctx, number)});
 }
 
-static void run_jobs(JSContext *ctx) {
+void run_jobs(JSContext *ctx) {
   JSContext *of = NULL;
   int status;
   while ((status = JS_ExecutePendingJob(JS_GetRuntime(ctx), &of)) > 0) continue;

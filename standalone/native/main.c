@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -98,7 +99,7 @@ FUNCTION(exit_binding) {
   _exit(status);
 }
 
-FUNCTION(addon_binding) {
+PURE_FUNCTION(addon_binding) {
   return addon_exports(ctx);
 }
 
@@ -135,10 +136,13 @@ static char *normalize(JSContext *ctx, const char *base, const char *name, void 
   return js_strdup(ctx, strncmp(name, "./", 2) == 0 ? name + 2 : name);
 }
 
+static const char *name_of(const struct program_module *module) { return (const char *)&program + module->name; }
+
 static JSValue read_module(JSContext *ctx, const char *name) {
-  for (const struct program_module *module = program_modules; module->name; module++)
-    if (strcmp(module->name, name) == 0)
-      return JS_ReadObject(ctx, module->start, (size_t)(module->end - module->start), JS_READ_OBJ_BYTECODE);
+  if (program.kind != PROGRAM_IMAGE)
+    for (const struct program_module *module = program.modules; module->name; module++)
+      if (strcmp(name_of(module), name) == 0)
+        return JS_ReadObject(ctx, (const uint8_t *)&program + module->start, module->end - module->start, JS_READ_OBJ_BYTECODE);
   return JS_ThrowReferenceError(ctx, "no module %s", name);
 }
 
@@ -176,29 +180,73 @@ static void open_standard_descriptors(void) {
     if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) abort();
 }
 
-/* Cycles are few in a command, and short-lived: their collection may wait. */
-enum { GC_THRESHOLD_BYTES = 16 << 20, STACK_BYTES = 4 << 20 };
+enum {
+  /* Cycles are few in a command, and short-lived: their collection may wait. */
+  GC_THRESHOLD_BYTES = 16 << 20,
+  STACK_BYTES = 4 << 20,
+  REGION_BYTES = 16 << 20,
+};
 
-int main(int count, char **words) {
-  command_line.count = count;
-  command_line.words = words;
-  open_standard_descriptors();
-  dispose_of_signals(SIG_IGN);
-  memory_open();
-  JSRuntime *runtime = JS_NewRuntime2(&memory_functions, NULL);
-  if (!runtime) abort();
+static void limit_stack(JSRuntime *runtime) {
   struct rlimit stack;
   getrlimit(RLIMIT_STACK, &stack);
   JS_SetMaxStackSize(runtime, stack.rlim_cur / 2 < STACK_BYTES ? stack.rlim_cur / 2 : STACK_BYTES);
+  JS_UpdateStackTop(runtime);
+}
+
+static JSContext *make_engine(void) {
+  JSRuntime *runtime = JS_NewRuntime2(&memory_functions, NULL);
+  if (!runtime) abort();
   JS_SetGCThreshold(runtime, GC_THRESHOLD_BYTES);
   JS_SetCanBlock(runtime, true);
   JS_SetModuleLoaderFunc(runtime, normalize, load_module, NULL);
   JS_SetHostPromiseRejectionTracker(runtime, track_rejection, NULL);
-  JSContext *ctx = make_context(runtime);
+  return make_context(runtime);
+}
+
+static void run_module(JSContext *ctx, const struct program_module *module) {
+  if (!JS_RunModule(ctx, "", name_of(module))) die_of_exception(ctx);
+}
+
+/* The module that is left to be run, with those that it imports. */
+static JSValue link_entry(JSContext *ctx) {
+  JSValue entry = read_module(ctx, name_of(&program.modules[1]));
+  if (JS_IsException(entry) || JS_ResolveModule(ctx, entry) < 0) die_of_exception(ctx);
+  return entry;
+}
+
+static JSValue open_modules(JSContext **ctx) {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  uint8_t *region = mmap(NULL, REGION_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (region == MAP_FAILED) abort();
+  memory_open(region, region + REGION_BYTES, false);
+  *ctx = make_engine();
+  limit_stack(JS_GetRuntime(*ctx));
+  run_module(*ctx, &program.modules[0]);
+  return link_entry(*ctx);
+}
+
+static int make_image(const char *path) {
+  image_begin();
+  JSContext *ctx = make_engine();
+  limit_stack(JS_GetRuntime(ctx));
+  for (size_t i = 0; program.modules[i].name; i++)
+    if (i != 1) run_module(ctx, &program.modules[i]);
+  run_jobs(ctx);
+  return image_save(path, ctx, link_entry(ctx));
+}
+
+int main(int count, char **words) {
+  command_line.count = count;
+  command_line.words = words;
+  if (program.kind == PROGRAM_TO_BE_IMAGE) return count == 2 ? make_image(words[1]) : 2;
+  open_standard_descriptors();
+  dispose_of_signals(SIG_IGN);
+  JSContext *ctx;
+  JSValue entry = program.kind == PROGRAM_IMAGE ? image_load(&ctx) : open_modules(&ctx);
+  limit_stack(JS_GetRuntime(ctx));
   loop_open();
-  JSValue program = read_module(ctx, program_modules[0].name);
-  if (JS_IsException(program) || JS_ResolveModule(ctx, program) < 0) die_of_exception(ctx);
-  if (JS_IsException(JS_EvalFunction(ctx, program))) die_of_exception(ctx);
+  if (JS_IsException(JS_EvalFunction(ctx, entry))) die_of_exception(ctx);
   loop_run(ctx);
   JSValue process = JS_GetPropertyStr(ctx, JS_GetGlobalObject(ctx), "process");
   JS_Invoke(ctx, process, JS_NewAtom(ctx, "exit"), 0, NULL);

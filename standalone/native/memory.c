@@ -1,5 +1,6 @@
 /* The engine's memory: a command makes tens of thousands of small objects and ends. They come one after the other from a region,
- * and what is freed is kept for the next of its size. What is large, and what the region has no room for, is malloc's. */
+ * and what is freed is kept for the next of its size. What is large, and what the region has no room for, is malloc's; where
+ * an image is made, all is the region's. */
 #include "engine.h"
 
 #include <malloc.h>
@@ -8,7 +9,6 @@
 #include <sys/mman.h>
 
 enum {
-  REGION_BYTES = 16 << 20,
   /* Sizes are rounded up to multiples of a step. */
   STEP = 16,
   LARGEST = 1024,
@@ -20,21 +20,24 @@ struct free_block {
 };
 
 static uint8_t *region, *region_next, *region_end;
+static bool region_is_whole;
 static struct free_block *free_blocks[LARGEST / STEP + 1];
+
+const struct image_part memory_parts[] = {
+    {&region_next, sizeof region_next}, {free_blocks, sizeof free_blocks}, {NULL, 0}};
 
 static bool is_of_region(const void *block) { return (const uint8_t *)block >= region && (const uint8_t *)block < region_end; }
 /* Before each block of the region: its size, the header not counted, in steps. */
 static uint64_t *steps_of(const void *block) { return (uint64_t *)((uint8_t *)(uintptr_t)block - HEADER); }
 
-void memory_open(void) {
-  region = mmap(NULL, REGION_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (region == MAP_FAILED) {
-    region = NULL;
-    return;
-  }
-  region_next = region + HEADER;
-  region_end = region + REGION_BYTES;
+void memory_open(uint8_t *start, uint8_t *end, bool is_whole) {
+  region = start;
+  region_next = start + HEADER;
+  region_end = end;
+  region_is_whole = is_whole;
 }
+
+uint8_t *memory_used(void) { return region_next; }
 
 static size_t usable_size(const void *block) {
   if (!block) return 0;
@@ -56,15 +59,18 @@ static void *allocate_elsewhere(JSMallocState *state, size_t size) {
 
 /* Blocks lie at multiples of a step, and end HEADER bytes before one. */
 static void *allocate(JSMallocState *state, size_t size) {
-  if (size > LARGEST - HEADER) return allocate_elsewhere(state, size);
+  if (size > LARGEST - HEADER && !region_is_whole) return allocate_elsewhere(state, size);
   size_t steps = size <= STEP - HEADER ? 0 : (size - (STEP - HEADER) + STEP - 1) / STEP;
   size_t whole = (steps + 1) * STEP;
-  struct free_block *block = free_blocks[steps];
+  struct free_block *block = steps <= LARGEST / STEP ? free_blocks[steps] : NULL;
   if (block) {
     free_blocks[steps] = block->next;
     return count(state, block, whole - HEADER);
   }
-  if (!region || region_next + whole > region_end) return allocate_elsewhere(state, size);
+  if (whole > (size_t)(region_end - region_next)) {
+    if (region_is_whole) abort();
+    return allocate_elsewhere(state, size);
+  }
   void *made = region_next + HEADER;
   region_next += whole;
   *steps_of(made) = steps;
@@ -79,7 +85,10 @@ static void release(JSMallocState *state, void *block) {
     free(block);
     return;
   }
-  struct free_block **list = &free_blocks[*steps_of(block)];
+  uint64_t steps = *steps_of(block);
+  if (region_is_whole) memset(block, 0, usable_size(block));
+  if (steps > LARGEST / STEP) return;
+  struct free_block **list = &free_blocks[steps];
   *(struct free_block *)block = (struct free_block){.next = *list};
   *list = block;
 }

@@ -8,8 +8,12 @@
 static napi_callback functions[512];
 static int function_count;
 
+const struct image_part napi_parts[] = {
+    {&the_env, sizeof the_env}, {functions, sizeof functions}, {&function_count, sizeof function_count}, {NULL, 0}};
+
 static JSValue call_native(JSContext *ctx, JSValueConst self, int count, JSValueConst *arguments, int number) {
   (void)self;
+  if (image_is_made) return image_refusal(ctx, "a function of the addon");
   struct napi_env__ *env = &the_env;
   size_t before = env->count;
   struct napi_callback_info__ info = {.count = count, .arguments = arguments};

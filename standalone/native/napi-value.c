@@ -6,6 +6,12 @@
 
 struct napi_env__ the_env;
 
+void napi_settle(void) {
+  free(the_env.values);
+  the_env.values = NULL;
+  the_env.room = 0;
+}
+
 napi_value napi_push(napi_env env, JSValue value) {
   if (env->count == env->room) {
     size_t room = env->room ? env->room * 2 : 64;

@@ -128,7 +128,7 @@ bool bytes_of(JSContext *ctx, JSValueConst value, struct bytes *bytes) {
 }
 
 /* encodeText(text): an ArrayBuffer of its UTF-8. */
-FUNCTION(encode_text) {
+PURE_FUNCTION(encode_text) {
   TEXT(text);
   if (!text_of(ctx, arguments[0], &text)) return wrong_type(ctx);
   return JS_NewArrayBufferCopy(ctx, (const uint8_t *)text.start, text.length);
@@ -136,7 +136,7 @@ FUNCTION(encode_text) {
 
 /* encodeTextInto(text, bytes): how many bytes it takes; where they are fewer than the text needs, as many of its characters
  * as fit are written, and what is returned is -1 less the number of their bytes. */
-FUNCTION(encode_text_into) {
+PURE_FUNCTION(encode_text_into) {
   TEXT(text);
   struct bytes into;
   if (!text_of(ctx, arguments[0], &text) || !bytes_of(ctx, arguments[1], &into)) return wrong_type(ctx);
@@ -150,7 +150,7 @@ FUNCTION(encode_text_into) {
 }
 
 /* encodedLength(text): how many bytes its UTF-8 has. */
-FUNCTION(encoded_length) {
+PURE_FUNCTION(encoded_length) {
   TEXT(text);
   if (!text_of(ctx, arguments[0], &text)) return wrong_type(ctx);
   return JS_NewInt64(ctx, (int64_t)text.length);
@@ -167,7 +167,7 @@ static bool part_of(JSContext *ctx, JSValueConst *arguments, struct bytes *part)
 }
 
 /* decodeText(bytes, start, end, isFatal): the text of UTF-8; -EILSEQ where it is none and `isFatal`. */
-FUNCTION(decode_text_part) {
+PURE_FUNCTION(decode_text_part) {
   struct bytes part;
   if (!part_of(ctx, arguments, &part)) return wrong_type(ctx);
   if (valid_length(part.start, part.length) == part.length) {
@@ -178,14 +178,14 @@ FUNCTION(decode_text_part) {
 }
 
 /* decodeLatin1(bytes, start, end) */
-FUNCTION(decode_latin1_part) {
+PURE_FUNCTION(decode_latin1_part) {
   struct bytes part;
   if (!part_of(ctx, arguments, &part)) return wrong_type(ctx);
   return decode_latin1(ctx, part.start, part.length);
 }
 
 /* compareBytes(a, b): memcmp(3), and of two of which one begins the other, the shorter one is less. */
-FUNCTION(compare_bytes) {
+PURE_FUNCTION(compare_bytes) {
   struct bytes a, b;
   if (!bytes_of(ctx, arguments[0], &a) || !bytes_of(ctx, arguments[1], &b)) return wrong_type(ctx);
   size_t length = a.length < b.length ? a.length : b.length;

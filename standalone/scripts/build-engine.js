@@ -96,21 +96,8 @@ function buildCompiler() {
   return target;
 }
 
-const programId = "runlet:program";
-
-/** The program's first module: what the engine lacks, then the entry. */
-function program(entry) {
-  const globals = join(root, "src", "globals", "index.ts");
-  return {
-    name: "program",
-    resolveId(source) {
-      if (source === programId) return { id: programId, moduleSideEffects: true };
-      return source === globals || source === entry ? { id: source, moduleSideEffects: true } : null;
-    },
-    load: (id) =>
-      id === programId ? [globals, entry].map((path) => `import ${JSON.stringify(path)};`).join("\n") : null,
-  };
-}
+/** What the engine lacks of what the program expects: the first module that runs. */
+const globals = join(root, "src", "globals", "index.ts");
 
 /** What replaces a module of the program in this executable. */
 function replacements() {
@@ -120,8 +107,9 @@ function replacements() {
     async resolveId(source, importer, options) {
       if (source === "runlet:system") return { id: source, external: true };
       if (source.startsWith("node:")) {
-        const name = source.slice("node:".length).replace("/", "-");
-        return join(root, "src", "modules", `${nodeModules.has(name) ? name : "absent"}.ts`);
+        const name = source.slice("node:".length);
+        // What is not there is missed when it is imported.
+        return nodeModules.has(name) ? join(root, "src", "modules", `${name}.ts`) : { id: source, external: true };
       }
       const resolved = await this.resolve(source, importer, { ...options, skipSelf: true });
       return resolved?.id === binding ? join(root, "src", "binding.ts") : resolved;
@@ -129,46 +117,86 @@ function replacements() {
   };
 }
 
-async function bundle(entry, define, outDir, plugins) {
+/** Returns the names of the modules' files: what the engine lacks, the entry, and the others. */
+async function bundle({ entry, loaded, define, plugins }, outDir) {
+  const inputs = [globals, entry, ...loaded];
   const { output } = await build({
-    input: { program: programId },
+    input: inputs,
     platform: "neutral",
     resolve: { conditionNames: ["@runlet/source", "import", "default"] },
     transform: { target: "es2022", define },
-    plugins: [program(entry), ...plugins, replacements()],
+    plugins: [...plugins, replacements()],
     shimMissingExports: true,
-    output: { dir: outDir, format: "esm", minify: true, chunkFileNames: "[name]-[hash].js" },
+    output: {
+      dir: outDir,
+      format: "esm",
+      minify: true,
+      entryFileNames: "[name]-[hash].js",
+      chunkFileNames: "[name]-[hash].js",
+    },
     logLevel: "warn",
     // test/library.test.ts tells what is missing that is used.
     onLog: (level, log, handle) => (log.code === "SHIMMED_EXPORT" ? undefined : handle(level, log)),
   });
-  return output.filter(({ type }) => type === "chunk").map(({ fileName }) => fileName);
+  const chunks = output.filter(({ type }) => type === "chunk");
+  const first = [globals, entry].map((id) => chunks.find((chunk) => chunk.isEntry && chunk.facadeModuleId === id));
+  return [...first, ...chunks.filter((chunk) => !first.includes(chunk))].map(({ fileName }) => fileName);
 }
 
-/** The table of the modules' bytecode, the program's first one first. */
-function writeTable(directory, names) {
-  const assembly = names.flatMap((name, index) => [
-    `module_${index}: .incbin ${JSON.stringify(join(directory, "bytecode", name))}`,
-    `module_${index}_end: .byte 0`,
-    `name_${index}: .asciz ${JSON.stringify(name)}`,
-  ]);
-  const entries = names.map((_, index) => `.quad name_${index}, module_${index}, module_${index}_end`);
+/** As engine.h has them. */
+const programKinds = { modules: 1, toBeImage: 2 };
+
+/** The largest pages that a kernel of the architecture may have, in bytes. */
+const pageBytes = { x64: 4096, arm64: 65536 };
+
+/** Writes the source of the section that holds the program, which begins and ends where pages do. */
+function writeProgram(directory, arch, lines) {
   const path = join(directory, "program.S");
-  writeFileSync(
-    path,
-    [
-      ".section .rodata",
-      ...assembly,
-      ".section .data.rel.ro",
-      ".balign 8",
-      ".globl program_modules",
-      "program_modules:",
-      ...entries,
-      ".quad 0, 0, 0",
-      '.section .note.GNU-stack,"",@progbits',
-      "",
-    ].join("\n"),
-  );
+  const align = `.balign ${pageBytes[arch]}`;
+  const content = [
+    '.section .program,"aw",@progbits',
+    align,
+    ".globl program, program_end",
+    "program:",
+    ...lines,
+    align,
+  ];
+  writeFileSync(path, [...content, "program_end:", '.section .note.GNU-stack,"",@progbits', ""].join("\n"));
+  return path;
+}
+
+function moduleLines(kind, bytecodeDir, names) {
+  return [
+    `.quad ${kind}`,
+    ...names.map((_, index) => {
+      const distances = [`name_${index}`, `module_${index}`, `module_${index}_end`].map(
+        (symbol) => `${symbol} - program`,
+      );
+      return `.quad ${distances.join(", ")}`;
+    }),
+    ".quad 0, 0, 0",
+    ...names.flatMap((name, index) => [
+      `module_${index}: .incbin ${JSON.stringify(join(bytecodeDir, name))}`,
+      `module_${index}_end: .byte 0`,
+      `name_${index}: .asciz ${JSON.stringify(name)}`,
+    ]),
+  ];
+}
+
+/**
+ * Has an executable make its image, twice: what differs between two processes is not for a third one.
+ *
+ * @throws Error when it does, or when a module asks for something of the machine as it is imported.
+ */
+function makeImage(executable, directory) {
+  const [path, other] = ["image", "image-again"].map((name) => join(directory, name));
+  for (const target of [path, other]) execFileSync(executable, [target], { stdio: ["ignore", "inherit", "pipe"] });
+  const [bytes, otherBytes] = [path, other].map((target) => readFileSync(target));
+  const index = bytes.findIndex((byte, at) => byte !== otherBytes[at]);
+  if (index >= 0 || bytes.length !== otherBytes.length)
+    throw new Error(
+      "the image is another in each process: a module that is imported keeps the time or something like it",
+    );
   return path;
 }
 
@@ -182,24 +210,47 @@ export function engineNotice() {
  *
  * @param {object} request
  * @param {string} request.entry - the TypeScript file that the program begins with.
+ * @param {string[]} [request.loaded] - files with modules that have run before the entry does, as those have that it imports
+ *   when it needs them.
  * @param {string} request.target - the executable's path.
  * @param {Record<string, string>} [request.define] - names of constants, and their values as source.
  * @param {object[]} [request.plugins] - rolldown's, before this executable's own.
  * @param {string} [request.arch] - `x64` or `arm64`; another than this machine's wants a compiler for it.
  * @param {string[]} [request.flags] - more of the compiler's, for the C sources of this project.
+ * @param {boolean} [request.hasImage] - whether the program starts from an image, or reads its modules. Only an executable
+ *   for this machine can make one.
  */
-export async function buildEngine({ entry, target, define = {}, plugins = [], arch = process.arch, flags = [] }) {
+export async function buildEngine({
+  entry,
+  loaded = [],
+  target,
+  define = {},
+  plugins = [],
+  arch = process.arch,
+  flags = [],
+  hasImage = arch === process.arch,
+}) {
   const compiler = buildCompiler();
   const directory = mkdtempSync(join(buildDir, "program-"));
   try {
-    const names = await bundle(entry, define, directory, plugins);
-    mkdirSync(join(directory, "bytecode"));
-    run(compiler, [join(directory, "bytecode"), ...names.map((name) => `${name}=${join(directory, name)}`)]);
+    const names = await bundle({ entry, loaded, define, plugins }, directory);
+    const bytecodeDir = join(directory, "bytecode");
+    mkdirSync(bytecodeDir);
+    run(compiler, [bytecodeDir, ...names.map((name) => `${name}=${join(directory, name)}`)]);
     const cc = compilerOf(arch);
-    const objects = [writeTable(directory, names), ...ownObjects(cc, flags), ...quickjsObjects(cc)];
+    const objects = [...ownObjects(cc, flags), ...quickjsObjects(cc)];
+    const link = (lines, path) => {
+      const source = writeProgram(directory, arch, lines);
+      run(cc, [...linkFlags, ...flags, ...objects, source, "-o", path, "-lm", "-lpthread", "-ldl"]);
+      return path;
+    };
+    let lines = moduleLines(hasImage ? programKinds.toBeImage : programKinds.modules, bytecodeDir, names);
+    if (hasImage) {
+      const image = makeImage(link(lines, join(directory, "program")), directory);
+      lines = [`.incbin ${JSON.stringify(image)}`];
+    }
     const temporary = `${target}.${process.pid}`;
-    run(cc, [...linkFlags, ...flags, ...objects, "-o", temporary, "-lm", "-lpthread", "-ldl"]);
-    renameSync(temporary, target);
+    renameSync(link(lines, temporary), target);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

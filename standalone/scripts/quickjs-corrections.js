@@ -1,7 +1,10 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
-/** Mistakes of QuickJS 2021-03-27 that the command runs into: what stands there exactly once, and what must stand there. */
+/**
+ * What of QuickJS 2021-03-27 is wrong and the command runs into, or keeps its memory from being an image: what stands there
+ * exactly once, and what must stand there.
+ */
 const corrections = {
   "quickjs.c": [
     {
@@ -18,6 +21,16 @@ const corrections = {
             goto hash_float64;
         }
         /* normalize the NaN */`,
+    },
+    {
+      // Where the stack has no limit, as in an image, nobody asks where it is.
+      from: "    rt->stack_top = js_get_stack_pointer();",
+      to: "    rt->stack_top = rt->stack_size == 0 ? 0 : js_get_stack_pointer();",
+    },
+    {
+      // src/globals/language.ts has another Math.random.
+      from: "    ctx->random_state = ((int64_t)tv.tv_sec * 1000000) + tv.tv_usec;",
+      to: "    ctx->random_state = 1;",
     },
   ],
 };

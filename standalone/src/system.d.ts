@@ -56,6 +56,7 @@ declare module "runlet:system" {
   export function workingDirectory(): string | number;
   export function kill(pid: number, signal: number): number;
   export function environment(): Record<string, string>;
+  export function random(): number;
   export function kernelRelease(): string | number;
   export function userName(): string | number;
   export function architecture(): string;

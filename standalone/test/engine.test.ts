@@ -9,7 +9,10 @@ import { buildEngine } from "../scripts/build-engine.js";
 const here = dirname(fileURLToPath(import.meta.url));
 const subjects = ["abort", "buffer", "child", "file", "host", "language", "path", "text", "timer"];
 
-/** With SANITIZE the host's own C sources are checked as they run. QuickJS ends without giving its memory back. */
+/**
+ * With SANITIZE the host's own C sources are checked as they run. QuickJS ends without giving its memory back, and the
+ * sanitizer needs the addresses of an image.
+ */
 const sanitizers =
   process.env.SANITIZE === undefined ? [] : ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover"];
 const sanitizerOptions = { ASAN_OPTIONS: "detect_leaks=0" };
@@ -20,7 +23,8 @@ let enginePath: string;
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), "runlet-engine-"));
   enginePath = join(scratch, "program");
-  await buildEngine({ entry: join(here, "engine-program.ts"), target: enginePath, flags: sanitizers });
+  const hasImage = sanitizers.length === 0;
+  await buildEngine({ entry: join(here, "program.js"), target: enginePath, flags: sanitizers, hasImage });
 });
 
 afterAll(() => {
@@ -54,4 +58,25 @@ describe("the engine shows a program what Node shows it", () => {
 
 test("the signals of writing stay ignored when nobody listens to them any more", () => {
   expect(run(enginePath, [], "ignored")).toMatchObject({ status: 0, lines: ['ignored: "4096n" "16777216n"', ""] });
+});
+
+describe("an image", () => {
+  const build = (name: string) =>
+    buildEngine({ entry: join(here, "program.js"), loaded: [join(here, "images", name)], target: join(scratch, name) });
+
+  test("has nothing of the machine that it is made on", async () => {
+    await expect(build("process-id.js")).rejects.toThrow(
+      /host_process_id is called when a module is imported: an image must not have its result/,
+    );
+  });
+
+  test("has nothing of the moment when it is made", async () => {
+    await expect(build("time.js")).rejects.toThrow(/the image is another in each process/);
+  });
+
+  test("does not decide what Math.random() returns", () => {
+    const lines = [1, 2, 3].map(() => run(enginePath, [], "chance").lines[0]);
+    for (const line of lines) expect(line).toMatch(/^chance: (0\.\d+|\d\.\d+e-\d+)$/);
+    expect(new Set(lines).size).toBe(3);
+  });
 });

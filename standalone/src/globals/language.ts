@@ -1,5 +1,7 @@
 /** What the command uses of the language that QuickJS 2021-03-27 does not have. Loaded before any other module. */
 
+import { random } from "runlet:system";
+
 /** Adds a method as the engine's own are: not enumerable. */
 function define(target: object, name: PropertyKey, value: unknown): void {
   Object.defineProperty(target, name, { value, configurable: true, writable: true });
@@ -71,3 +73,5 @@ complete(String.prototype, { at });
 complete(Object, { hasOwn });
 complete(Symbol, { dispose: Symbol("Symbol.dispose"), asyncDispose: Symbol("Symbol.asyncDispose") });
 define(globalThis, "Error", withCause(Error));
+// The engine's own goes on in each process from where it was in the image.
+define(Math, "random", random);

@@ -29,15 +29,28 @@ function watch(name: string, isWatched: boolean): void {
   if (result < 0) throw callError(result, "uv_signal_start");
 }
 
-const { argv, execPath } = system.invocation();
+let invocation: ReturnType<typeof system.invocation> | undefined;
 let env: Record<string, string> | undefined;
+
+/** Asked for when it is used: this module has run before the process began. */
+function invoked(): ReturnType<typeof system.invocation> {
+  invocation ??= system.invocation();
+  return invocation;
+}
 
 /** Node's `process`, as far as the command uses it. */
 export const process = {
   /** As Node has it: the engine, the program, which here is the name that this executable was started by, and the rest. */
-  argv: [execPath, ...argv],
-  argv0: argv[0] ?? "",
-  execPath,
+  get argv(): string[] {
+    const { argv, execPath } = invoked();
+    return [execPath, ...argv];
+  },
+  get argv0(): string {
+    return invoked().argv[0] ?? "";
+  },
+  get execPath(): string {
+    return invoked().execPath;
+  },
   versions: { quickjs: "2021-03-27" } as { quickjs: string; bun?: string; node?: string },
 
   get arch(): string {

@@ -71,3 +71,8 @@ export async function ignored({ show }) {
   const bits = BigInt(`0x${/SigIgn:\s*(\w+)/.exec(status)?.[1]}`);
   show("ignored", bits & (1n << 12n), bits & (1n << 24n));
 }
+
+/** What differs from process to process. */
+export async function chance({ show }) {
+  show("chance", Math.random());
+}

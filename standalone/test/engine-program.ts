@@ -1,2 +1,0 @@
-import "../src/globals/index.ts";
-import "./program.js";

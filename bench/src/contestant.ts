@@ -106,7 +106,7 @@ function bare(scene: Scene): Contestant {
 }
 
 /** How many containers a program of the library's has run before it is measured. */
-const warmUpCount = 150;
+const warmUpCount = 1000;
 
 function inProcess(name: string, argv: readonly string[], scene: Scene): Contestant {
   const root = makeStateRoot(scene, name);

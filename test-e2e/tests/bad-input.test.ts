@@ -460,13 +460,31 @@ describe("the command line", () => {
   });
 });
 
+let user: OrdinaryUser | undefined;
+
+function ordinaryUser(): OrdinaryUser {
+  user ??= new OrdinaryUser({ suite: e2e });
+  return user;
+}
+
 test("an ordinary user without a user namespace is told what is missing", { runtime: ["runlet"] }, async () => {
-  const user = new OrdinaryUser({ suite: e2e });
-  const bundle = await user.bundle((config) => {
+  const bundle = await ordinaryUser().bundle((config) => {
     config.linux.namespaces = config.linux.namespaces?.filter(({ type }) => type !== "user") ?? [];
   });
-  const result = await user.run(bundle);
+  const result = await ordinaryUser().run(bundle);
   expect(result.status).toBe(1);
   expect(said(result)).toMatch(/root|user namespace/);
   expect(said(result)).toMatch(/--rootless|userns|user namespace/);
+});
+
+test("an ordinary user without a place for state sees a plan, and is told what a container wants", {
+  runtime: ["runlet"],
+}, async () => {
+  const { hostPath } = await ordinaryUser().bundle();
+  const options = { namesRoot: false, env: { XDG_RUNTIME_DIR: "" } };
+  expect(await ordinaryUser().invoke(["plan", hostPath], options)).toMatchObject({ status: 0, stderr: "" });
+  const result = await ordinaryUser().invoke(["create", "--bundle", hostPath, e2e.id()], options);
+  expect(result.status).toBe(1);
+  expect(said(result)).toMatch(/no directory for the state/);
+  expect(said(result)).toMatch(/XDG_RUNTIME_DIR.*--root/);
 });

@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
@@ -180,6 +181,17 @@ describe("events", () => {
     expect(await events.ended).toMatchObject({ status: 0, stderr: "" });
     expect(performance.now() - stoppedMs).toBeLessThan(19_000);
     expect(await e2e.runtime.state(id)).toMatchObject({ status: "stopped" });
+  });
+
+  test("ends when nobody reads them any more", async () => {
+    const { id } = await start("waitFile=/go");
+    const [program = "", ...args] = e2e.runtime.argv(["events", "--interval", "100ms", id]);
+    const events = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = once(events, "exit");
+    await once(events.stdout, "data");
+    events.stdout.destroy();
+    await ended;
+    expect(await e2e.runtime.state(id)).toMatchObject({ status: "running" });
   });
 
   test("tells that the memory limit was hit", async () => {

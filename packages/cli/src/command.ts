@@ -84,8 +84,8 @@ export interface Invocation<
   readonly options: OptionValues<Options>;
   readonly positionals: PositionalValues<Positionals>;
   readonly log: Log;
-  /** Writes text and a newline to the standard output. */
-  print(text: string): void;
+  /** Writes text and a newline to the standard output. @returns whether somebody reads it still. */
+  print(text: string): boolean;
 }
 
 /** A module of `commands/`. */

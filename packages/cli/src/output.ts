@@ -6,11 +6,12 @@ import { errnoMessage, RunletError } from "@runlet/errors";
  * The descriptor is written directly: `process.stdout` would make a pipe non-blocking in Node, which the container's own
  * standard streams share, and doubles the start-up in Bun, where `console.log` does not say when a write fails.
  *
+ * @returns whether somebody reads it still.
  * @throws {@link RunletError} `ERR_RUNLET_HOST` where it cannot be written, to a file on a full disk for one.
  */
-export function print(text: string): void {
+export function print(text: string): boolean {
   try {
-    writeAll(1, `${text}\n`);
+    return writeAll(1, `${text}\n`);
   } catch (cause) {
     const { code = "EIO", syscall } = cause as NodeJS.ErrnoException;
     throw new RunletError("ERR_RUNLET_HOST", `standard output cannot be written: ${errnoMessage(code)}`, {
@@ -41,9 +42,10 @@ const retryMs = 5;
 /**
  * Writes to a descriptor, waiting where it is non-blocking and full. When the other end is gone, the rest is dropped.
  *
+ * @returns whether the other end is there.
  * @throws Node's error for anything else, e.g. `ENOSPC`.
  */
-export function writeAll(fd: number, text: string): void {
+export function writeAll(fd: number, text: string): boolean {
   const { writeSync } = process.getBuiltinModule("node:fs");
   let bytes: Uint8Array = Buffer.from(text);
   while (bytes.length > 0) {
@@ -51,11 +53,12 @@ export function writeAll(fd: number, text: string): void {
       bytes = bytes.subarray(writeSync(fd, bytes));
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === "EPIPE") return;
+      if (code === "EPIPE") return false;
       if (code !== "EAGAIN" && code !== "EINTR") throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, retryMs);
     }
   }
+  return true;
 }
 
 /**

@@ -11,8 +11,8 @@ import { UnknownCommandError, UsageError } from "./usage-error.ts";
 export interface Host {
   /** Name that the program was called by, without its directory. */
   readonly programName: string;
-  /** Writes text and a newline to standard output. */
-  print(text: string): void;
+  /** Writes text and a newline to standard output. @returns whether somebody reads it still. */
+  print(text: string): boolean;
   /** Writes text and a newline to standard error. */
   printError(text: string): void;
   /** Whether a person reads standard error. */

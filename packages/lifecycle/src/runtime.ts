@@ -42,17 +42,25 @@ export interface PlanOptions {
  * also in different processes.
  */
 export class Runtime {
-  /** Directory of the containers' states. */
-  readonly root: string;
+  #root: string | undefined;
   readonly #isDefaultRoot: boolean;
   readonly #options: RuntimeOptions;
   readonly #plans = new PlanCompiler();
 
-  /** @throws RunletError `ERR_RUNLET_USAGE` for a rootless state root without XDG_RUNTIME_DIR. */
   constructor(options: RuntimeOptions = {}) {
     this.#options = options;
     this.#isDefaultRoot = options.root === undefined;
-    this.root = resolve(options.root ?? defaultStateRoot());
+    if (options.root !== undefined) this.#root = resolve(options.root);
+  }
+
+  /**
+   * Directory of the containers' states. The default one is asked for when it is needed: a plan does without.
+   *
+   * @throws RunletError `ERR_RUNLET_USAGE` for an ordinary user's without XDG_RUNTIME_DIR.
+   */
+  get root(): string {
+    this.#root ??= defaultStateRoot();
+    return this.#root;
   }
 
   /**

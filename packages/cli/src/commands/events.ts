@@ -9,7 +9,7 @@ import { openRuntime } from "../runtime.ts";
 /** Longest time that a timer of Node's counts, in milliseconds. */
 const longestTimerMs = 2 ** 31 - 1;
 
-/** Prints readings and out-of-memory events of a container, one JSON object a line, until it ends. */
+/** Prints readings and out-of-memory events of a container, one JSON object a line, until it ends or nobody reads them. */
 export async function run(invocation: Invocation<typeof eventsOptions, typeof containerId>): Promise<number> {
   const { options, positionals, print, log } = invocation;
   if (options.interval <= 0) throw new RunletError("ERR_RUNLET_USAGE", "duration interval must be greater than 0");
@@ -19,12 +19,16 @@ export async function run(invocation: Invocation<typeof eventsOptions, typeof co
   if (status === "stopped") {
     throw new RunletError("ERR_RUNLET_STATE", `container with id ${container.id} is not running`);
   }
-  const printStats = async (): Promise<void> => print(formatReading(container.id, await container.stats()));
+  const readStats = async (): Promise<string> => formatReading(container.id, await container.stats());
   if (options.stats) {
-    await printStats();
+    print(await readStats());
     return 0;
   }
   const ended = new AbortController();
+  const show = (line: string): void => {
+    if (!print(line)) ended.abort();
+  };
+  const printStats = async (): Promise<void> => show(await readStats());
   const readings = repeat(printStats, {
     intervalMs: Math.min(options.interval, longestTimerMs),
     ended,
@@ -34,7 +38,7 @@ export async function run(invocation: Invocation<typeof eventsOptions, typeof co
   try {
     for await (const event of container.events(ended.signal)) {
       if (event.type === "empty") break;
-      print(JSON.stringify({ type: "oom", id: container.id }));
+      show(JSON.stringify({ type: "oom", id: container.id }));
     }
   } finally {
     ended.abort();

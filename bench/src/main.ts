@@ -2,10 +2,10 @@
  * Compares runlet with its peers and with the kernel's own share, in one run and interleaved, so that whatever else the
  * machine does meets all of them alike.
  *
- *   pnpm bench [--only TEXT] [--case NAME] [--rounds N] [--settled] [--quick] [--json] [--assert]
+ *   pnpm bench [--only TEXT] [--case NAME] [--rounds N] [--turn N] [--quick] [--json] [--assert]
  *
- * With `--settled` each turn of the case `run` begins with a run that is not measured: what counts is the contestant, and not
- * the caches that the one before it has left.
+ * In the case `run` each turn is one run. With `--turn N` it is N runs one after the other, each of which is a sample: what
+ * counts is the contestant then, and not the caches that the one before it has left.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
@@ -20,7 +20,7 @@ const { values } = parseArgs({
     only: { type: "string", default: "" },
     case: { type: "string" },
     rounds: { type: "string", default: "30" },
-    settled: { type: "boolean", default: false },
+    turn: { type: "string", default: "1" },
     quick: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     assert: { type: "boolean", default: false },
@@ -62,6 +62,7 @@ function measureInside(): boolean {
 async function compare(): Promise<void> {
   const say = values.json ? () => undefined : (text: string) => console.log(text);
   const rounds = values.quick ? 9 : Number(values.rounds);
+  const runsPerTurn = Number(values.turn);
   const sizes: Sizes = values.quick ? { inARow: 20, atATime: 16 } : { inARow: 200, atATime: 16 };
   // A round of the cases of many takes as long as many rounds of one: fewer of them say as much.
   const roundsOf: Record<Case, number> = {
@@ -78,7 +79,7 @@ async function compare(): Promise<void> {
   say("All keep what they know about containers on a tmpfs.");
   if (process.env.RUNLET_BENCH_INSIDE === "hybrid")
     say(`All are measured without ${unifiedPath}, since crun refuses a hybrid cgroup layout.`);
-  if (values.settled) say("Each turn of one run begins with a run that is not measured.");
+  if (runsPerTurn > 1) say(`Each turn is ${runsPerTurn} runs, one after the other.`);
   for (const reason of absent) say(`Not measured: ${reason}.`);
   const entries: Entry[] = [];
   try {
@@ -88,14 +89,15 @@ async function compare(): Promise<void> {
       // The first rounds warm caches, and the JIT of those that live on; they are not counted.
       for (let round = -warmUpRounds[what]; round < roundsOf[what]; round++) {
         for (const contestant of contestants) {
-          if (values.settled && what === "run") await contestant.measure(what, sizes);
-          const sample = await contestant.measure(what, sizes);
-          if (sample === undefined || round < 0) continue;
-          const kept = samples.get(contestant.name) ?? { times: [], peak: null };
-          const divisor = what === "inARow" ? sizes.inARow : what === "atATime" ? sizes.atATime : 1;
-          kept.times.push(sample.nanoseconds / 1e6 / divisor);
-          if (sample.peakKiB !== null) kept.peak = Math.max(kept.peak ?? 0, sample.peakKiB);
-          samples.set(contestant.name, kept);
+          for (let left = what === "run" ? runsPerTurn : 1; left > 0; left--) {
+            const sample = await contestant.measure(what, sizes);
+            if (sample === undefined || round < 0) continue;
+            const kept = samples.get(contestant.name) ?? { times: [], peak: null };
+            const divisor = what === "inARow" ? sizes.inARow : what === "atATime" ? sizes.atATime : 1;
+            kept.times.push(sample.nanoseconds / 1e6 / divisor);
+            if (sample.peakKiB !== null) kept.peak = Math.max(kept.peak ?? 0, sample.peakKiB);
+            samples.set(contestant.name, kept);
+          }
         }
       }
       for (const [name, { times, peak }] of samples) {
@@ -136,7 +138,7 @@ async function compareOnlyUnpacking(): Promise<void> {
 }
 
 if (values.help)
-  console.log("usage: pnpm bench [--only TEXT] [--case NAME] [--rounds N] [--settled] [--quick] [--json] [--assert]");
+  console.log("usage: pnpm bench [--only TEXT] [--case NAME] [--rounds N] [--turn N] [--quick] [--json] [--assert]");
 else if (process.getuid?.() !== 0) {
   console.error("bench: the peers and the bare program need root");
   process.exitCode = 1;

@@ -1,5 +1,5 @@
 import { RunletError } from "@runlet/errors";
-import { waitReadable } from "@runlet/syscall";
+import { waitReadable, waitReadableWithin } from "@runlet/syscall";
 
 /** How long the init helper may say nothing, where nobody says otherwise. */
 export const defaultHelperTimeoutMs = 60_000;
@@ -24,13 +24,7 @@ export interface ReportWait {
  */
 export async function waitForReport({ fd, limitMs, signal }: ReportWait): Promise<void> {
   if (limitMs > longestTimerMs) return await waitReadable(fd, signal);
-  const silence = new AbortController();
-  const timer = setTimeout(() => silence.abort(silenceError(limitMs)), limitMs);
-  try {
-    await waitReadable(fd, signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]));
-  } finally {
-    clearTimeout(timer);
-  }
+  await waitReadableWithin(fd, { limitMs, timeoutError: () => silenceError(limitMs), signal });
 }
 
 function silenceError(limitMs: number): RunletError {

@@ -71,4 +71,11 @@ export {
   type TerminalRelayOptions,
   type WindowSize,
 } from "./terminal.ts";
-export { createEventFd, waitPriority, waitReadable, waitWritable } from "./watch.ts";
+export {
+  createEventFd,
+  type WaitLimit,
+  waitPriority,
+  waitReadable,
+  waitReadableWithin,
+  waitWritable,
+} from "./watch.ts";

@@ -1,7 +1,7 @@
 import { closeSync, readSync, writeSync } from "node:fs";
 import { expect, test } from "vitest";
 import { O_NONBLOCK, pipe } from "./socket.ts";
-import { waitReadable, waitWritable } from "./watch.ts";
+import { waitReadable, waitReadableWithin, waitWritable } from "./watch.ts";
 
 /** Long enough for the thread that waits to have queued the events of both descriptors, while nobody takes them. */
 function stand(milliseconds: number): void {
@@ -43,6 +43,27 @@ test("who gives up is told why, and may wait anew", async () => {
   const again = waitReadable(readFd);
   writeSync(writeFd, "x");
   await again;
+});
+
+test("who waits for a limited time is told when it is over, and may wait anew", async () => {
+  using opened = openPipes(1);
+  const [{ readFd, writeFd } = { readFd: -1, writeFd: -1 }] = opened.pipes;
+  const within = (limitMs: number, signal?: AbortSignal) =>
+    waitReadableWithin(readFd, { limitMs, timeoutError: () => new Error(`${limitMs} ms`), signal });
+  await expect(within(20)).rejects.toThrow("20 ms");
+  const controller = new AbortController();
+  const waiting = within(60_000, controller.signal);
+  controller.abort(new Error("enough"));
+  await expect(waiting).rejects.toThrow("enough");
+  const again = within(60_000);
+  writeSync(writeFd, "x");
+  await again;
+  // The timer of one that is over ends nobody else's wait.
+  readSync(readFd, Buffer.alloc(1));
+  writeSync(writeFd, "x");
+  await within(10);
+  readSync(readFd, Buffer.alloc(1));
+  await expect(within(40)).rejects.toThrow("40 ms");
 });
 
 test("an event that comes for one who gave up is none for who waits next", async () => {

@@ -56,12 +56,31 @@ function take(fd: number, number: number): Waiter | undefined {
  * @throws {@link SyscallError} of epoll_ctl(2): `EPERM` for a regular file, `EEXIST` when it is watched already.
  */
 export function waitReadable(fd: number, signal?: AbortSignal): Promise<void> {
-  return wait(fd, EPOLLIN, signal);
+  return wait(fd, EPOLLIN, { signal });
+}
+
+/** How long {@link waitReadableWithin} waits. */
+export interface WaitLimit {
+  /** Up to 2^31 - 1. */
+  readonly limitMs: number;
+  /** What to reject with when the time has passed. */
+  readonly timeoutError: () => Error;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * As {@link waitReadable}, for a limited time. An AbortSignal of a timer's own would take longer to make than most waits
+ * last.
+ *
+ * @throws the limit's error.
+ */
+export function waitReadableWithin(fd: number, limit: WaitLimit): Promise<void> {
+  return wait(fd, EPOLLIN, limit);
 }
 
 /** Waits until a descriptor can be written; otherwise as {@link waitReadable}. */
 export function waitWritable(fd: number, signal?: AbortSignal): Promise<void> {
-  return wait(fd, EPOLLOUT, signal);
+  return wait(fd, EPOLLOUT, { signal });
 }
 
 /**
@@ -69,7 +88,7 @@ export function waitWritable(fd: number, signal?: AbortSignal): Promise<void> {
  * since it was last read from its beginning. Otherwise as {@link waitReadable}.
  */
 export function waitPriority(fd: number, signal?: AbortSignal): Promise<void> {
-  return wait(fd, EPOLLPRI, signal);
+  return wait(fd, EPOLLPRI, { signal });
 }
 
 /**
@@ -82,12 +101,14 @@ export function createEventFd(): number {
   return check(binding<WatchBinding>().createEventFd(), "eventfd2");
 }
 
-async function wait(fd: number, events: number, signal: AbortSignal | undefined): Promise<void> {
+async function wait(fd: number, events: number, { signal, limitMs, timeoutError }: Partial<WaitLimit>): Promise<void> {
   signal?.throwIfAborted();
   const addon = native();
   const number = nextNumber;
   nextNumber = (nextNumber + 1) >>> 0;
   const onAbort = () => take(fd, number)?.reject(signal?.reason);
+  const timer =
+    limitMs === undefined ? undefined : setTimeout(() => take(fd, number)?.reject(timeoutError?.()), limitMs);
   try {
     await new Promise<void>((resolve, reject) => {
       check(addon.watch(fd, events, number), "epoll_ctl");
@@ -95,6 +116,7 @@ async function wait(fd: number, events: number, signal: AbortSignal | undefined)
       signal?.addEventListener("abort", onAbort, { once: true });
     });
   } finally {
+    clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
   }
 }

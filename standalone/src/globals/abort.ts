@@ -37,20 +37,6 @@ export class AbortSignal {
     return signal;
   }
 
-  /** A signal that is aborted with the first of others. */
-  static any(signals: Iterable<AbortSignal>): AbortSignal {
-    const signal = new AbortSignal();
-    const sources = [...signals];
-    const aborted = sources.find((source) => source.aborted);
-    if (aborted !== undefined) abortSignal(signal, aborted.reason);
-    else {
-      for (const source of sources) {
-        source.addEventListener("abort", () => abortSignal(signal, source.reason), { once: true });
-      }
-    }
-    return signal;
-  }
-
   get aborted(): boolean {
     return this.#aborted;
   }

@@ -29,7 +29,7 @@ struct program_module {
   uint64_t name, start, end;
 };
 
-/* What is linked in of the program, from a page's start to a page's end. */
+/* What is linked in of the program, from a page's start to a page's end. An image that has been loaded is no longer here. */
 extern const struct program {
   enum program_kind {
     /* Its modules: what the engine lacks, the entry, and the others; the last one is zeros. */
@@ -57,10 +57,11 @@ uint8_t *memory_used(void);
 
 /* Whether one is being made: the program may not ask anything of the machine that it runs on. */
 extern bool image_is_made;
-/* Throws what says that it has. */
+/* Ends the process, which says that it has. */
 JSValue image_refusal(JSContext *ctx, const char *function);
 /* The memory for an image that is to be made. */
 void image_begin(void);
+_Noreturn void image_is_too_large(void);
 /* Writes it to a file. `entry` is what is left to be run. */
 int image_save(const char *path, JSContext *ctx, JSValue entry);
 /* Makes the image that is linked in the engine's memory. Returns the entry. */

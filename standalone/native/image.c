@@ -7,13 +7,19 @@
  * tell it refuse, and scripts/build-engine.js compares two images. */
 #include "engine.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { REGION_BYTES = 24 << 20, STATE_BYTES = 8192 };
+enum {
+  /* What is freed while an image is made is not used again. */
+  MAKING_BYTES = 24 << 20,
+  REGION_BYTES = 16 << 20,
+  STATE_BYTES = 8192,
+};
 
 /* Far from where a kernel maps anything of its own choice, with 39 bits of addresses too. */
 #define REGION_ADDRESS UINT64_C(0x1000000000)
@@ -31,7 +37,7 @@ struct image {
   uint8_t state[STATE_BYTES];
 };
 
-extern const uint8_t __ehdr_start[];
+extern const uint8_t __ehdr_start[], _end[];
 
 static const struct image_part *const tables[] = {memory_parts, napi_parts};
 #define EACH_PART(part)                                                    \
@@ -43,26 +49,31 @@ bool image_is_made;
 static struct image *image_at_its_place(void) { return (struct image *)(uintptr_t)REGION_ADDRESS; }
 static uint64_t distance(const void *address) { return (uint64_t)((uintptr_t)address - (uintptr_t)__ehdr_start); }
 
-JSValue image_refusal(JSContext *ctx, const char *function) {
-  return JS_ThrowInternalError(ctx, "%s is called when a module is imported: an image must not have its result", function);
-}
-
 static _Noreturn void fail(const char *what) {
-  dprintf(STDERR_FILENO, "image: %s\n", what);
+  dprintf(STDERR_FILENO, "runlet: the image of the program's memory: %s\n", what);
   _exit(1);
 }
 
-static uint8_t *map_region(uint64_t from) {
-  void *wanted = (void *)(uintptr_t)(REGION_ADDRESS + from);
-  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
-  if (mmap(wanted, REGION_BYTES - from, PROT_READ | PROT_WRITE, flags, -1, 0) != wanted) fail("its addresses are taken");
-  return wanted;
+/* At once: a module could catch what is thrown, and go on with something that is this process's. */
+JSValue image_refusal(JSContext *ctx, const char *function) {
+  JS_ThrowInternalError(ctx, "%s is called when a module is imported: an image must not have its result", function);
+  die_of_exception(ctx);
 }
 
+static uint8_t *map_region(size_t length) {
+  struct image *wanted = image_at_its_place();
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  if (mmap(wanted, length, PROT_READ | PROT_WRITE, flags, -1, 0) != wanted)
+    fail(errno == EEXIST ? "its addresses are taken" : strerror(errno));
+  return (uint8_t *)wanted;
+}
+
+void image_is_too_large(void) { fail("is too large"); }
+
 void image_begin(void) {
-  uint8_t *region = map_region(0);
+  uint8_t *region = map_region(MAKING_BYTES);
   image_is_made = true;
-  memory_open(region + sizeof(struct image), region + REGION_BYTES, true);
+  memory_open(region + sizeof(struct image), region + MAKING_BYTES, true);
 }
 
 /* Makes distances of addresses. Returns where their words' numbers stand, after all else. */
@@ -72,7 +83,8 @@ static uint32_t *unfix(struct image *image, const uint8_t *used) {
   for (; word < end; word++) {
     if (*word < (uintptr_t)__ehdr_start) continue;
     uint64_t offset = *word - (uintptr_t)__ehdr_start;
-    if (offset >= distance(program_end)) continue;
+    if (offset >= distance(_end)) continue;
+    if (offset >= distance(program_end)) fail("an address of a variable that is no part of it");
     if (offset >= distance(&program)) fail("an address of the program as it is linked");
     *word = offset;
     *fixup++ = (uint32_t)(word - (uint64_t *)image);
@@ -109,8 +121,9 @@ JSValue image_load(JSContext **ctx) {
   struct image *image = image_at_its_place();
   uint64_t length = (uint64_t)(program_end - (const uint8_t *)&program);
   void *linked = (void *)(uintptr_t)&program;
-  if (mremap(linked, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, image) != image) fail("cannot be moved to its place");
-  map_region(length);
+  /* First, since what is moved takes the place of whatever is there. */
+  map_region(REGION_BYTES);
+  if (mremap(linked, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, image) != image) fail(strerror(errno));
   if (image->program_offset != distance(&program)) fail("made with another executable");
   uint64_t *words = (uint64_t *)image;
   for (uint32_t i = 0; i < image->fixup_count; i++) words[image->fixups[i]] += (uintptr_t)__ehdr_start;

@@ -136,10 +136,12 @@ static char *normalize(JSContext *ctx, const char *base, const char *name, void 
   return js_strdup(ctx, strncmp(name, "./", 2) == 0 ? name + 2 : name);
 }
 
+static bool has_modules;
+
 static const char *name_of(const struct program_module *module) { return (const char *)&program + module->name; }
 
 static JSValue read_module(JSContext *ctx, const char *name) {
-  if (program.kind != PROGRAM_IMAGE)
+  if (has_modules)
     for (const struct program_module *module = program.modules; module->name; module++)
       if (strcmp(name_of(module), name) == 0)
         return JS_ReadObject(ctx, (const uint8_t *)&program + module->start, module->end - module->start, JS_READ_OBJ_BYTECODE);
@@ -239,11 +241,12 @@ static int make_image(const char *path) {
 int main(int count, char **words) {
   command_line.count = count;
   command_line.words = words;
+  has_modules = program.kind != PROGRAM_IMAGE;
   if (program.kind == PROGRAM_TO_BE_IMAGE) return count == 2 ? make_image(words[1]) : 2;
   open_standard_descriptors();
   dispose_of_signals(SIG_IGN);
   JSContext *ctx;
-  JSValue entry = program.kind == PROGRAM_IMAGE ? image_load(&ctx) : open_modules(&ctx);
+  JSValue entry = has_modules ? open_modules(&ctx) : image_load(&ctx);
   limit_stack(JS_GetRuntime(ctx));
   loop_open();
   if (JS_IsException(JS_EvalFunction(ctx, entry))) die_of_exception(ctx);

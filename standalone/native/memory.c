@@ -68,7 +68,7 @@ static void *allocate(JSMallocState *state, size_t size) {
     return count(state, block, whole - HEADER);
   }
   if (whole > (size_t)(region_end - region_next)) {
-    if (region_is_whole) abort();
+    if (region_is_whole) image_is_too_large();
     return allocate_elsewhere(state, size);
   }
   void *made = region_next + HEADER;

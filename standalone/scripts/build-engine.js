@@ -117,7 +117,11 @@ function replacements() {
   };
 }
 
-/** Returns the names of the modules' files: what the engine lacks, the entry, and the others. */
+/**
+ * Returns the names of the modules' files: what the engine lacks, the entry, and the others.
+ *
+ * @throws Error when another file imports the entry's: making an image would run the entry.
+ */
 async function bundle({ entry, loaded, define, plugins }, outDir) {
   const inputs = [globals, entry, ...loaded];
   const { output } = await build({
@@ -140,6 +144,11 @@ async function bundle({ entry, loaded, define, plugins }, outDir) {
   });
   const chunks = output.filter(({ type }) => type === "chunk");
   const first = [globals, entry].map((id) => chunks.find((chunk) => chunk.isEntry && chunk.facadeModuleId === id));
+  const importer = chunks.find(({ imports }) => imports.includes(first[1].fileName));
+  if (importer !== undefined) {
+    const names = first[1].moduleIds.map((id) => basename(id)).join(", ");
+    throw new Error(`${importer.fileName} imports something of the entry's (${names}): name it in \`loaded\``);
+  }
   return [...first, ...chunks.filter((chunk) => !first.includes(chunk))].map(({ fileName }) => fileName);
 }
 
@@ -184,13 +193,16 @@ function moduleLines(kind, bytecodeDir, names) {
 }
 
 /**
- * Has an executable make its image, twice: what differs between two processes is not for a third one.
+ * Has an executable make its image, twice, in two time zones: what differs between two processes is not for a third one.
  *
  * @throws Error when it does, or when a module asks for something of the machine as it is imported.
  */
 function makeImage(executable, directory) {
-  const [path, other] = ["image", "image-again"].map((name) => join(directory, name));
-  for (const target of [path, other]) execFileSync(executable, [target], { stdio: ["ignore", "inherit", "pipe"] });
+  const [path, other] = ["UTC", "UTC-9"].map((zone) => {
+    const target = join(directory, `image-${zone}`);
+    execFileSync(executable, [target], { env: { TZ: zone }, stdio: ["ignore", "inherit", "pipe"] });
+    return target;
+  });
   const [bytes, otherBytes] = [path, other].map((target) => readFileSync(target));
   const index = bytes.findIndex((byte, at) => byte !== otherBytes[at]);
   if (index >= 0 || bytes.length !== otherBytes.length)

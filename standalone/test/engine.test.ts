@@ -70,8 +70,27 @@ describe("an image", () => {
     );
   });
 
-  test("has nothing of the moment when it is made", async () => {
-    await expect(build("time.js")).rejects.toThrow(/the image is another in each process/);
+  test("has nothing that a module would get over not being told", async () => {
+    await expect(build("caught.js")).rejects.toThrow(/host_environment is called when a module is imported/);
+  });
+
+  test.each(["time.js", "time-zone.js"])("has nothing of the moment and the place of its making: %s", async (name) => {
+    await expect(build(name)).rejects.toThrow(/the image is another in each process/);
+  });
+
+  test("is made without the entry, which other modules therefore cannot import from", async () => {
+    const entry = join(here, "images", "shared-entry.js");
+    const target = join(scratch, "shared");
+    await expect(buildEngine({ entry, target })).rejects.toThrow(/imports something of the entry's .*shared\.js/);
+    await buildEngine({ entry, loaded: [join(here, "images", "shared.js")], target });
+    expect(run(target, [], "")).toMatchObject({ status: 0, lines: ["1 2", ""] });
+  });
+
+  test("misses a module of Node's that is not there when it is imported", () => {
+    expect(run(enginePath, [], "missing")).toMatchObject({
+      status: 0,
+      lines: [expect.stringContaining("node:zlib"), ""],
+    });
   });
 
   test("does not decide what Math.random() returns", () => {

@@ -4,13 +4,13 @@ import { abort } from "./subjects/abort.js";
 import { buffer } from "./subjects/buffer.js";
 import { child } from "./subjects/child.js";
 import { file } from "./subjects/file.js";
-import { chance, host, ignored } from "./subjects/host.js";
+import { chance, host, ignored, missing } from "./subjects/host.js";
 import { language } from "./subjects/language.js";
 import { path } from "./subjects/path.js";
 import { text } from "./subjects/text.js";
 import { timer } from "./subjects/timer.js";
 
-const subjects = { abort, buffer, chance, child, file, host, ignored, language, path, text, timer };
+const subjects = { abort, buffer, chance, child, file, host, ignored, language, missing, path, text, timer };
 
 /** One line: a name and what was seen, in which what JSON does not tell apart is told apart. */
 function show(name, ...values) {

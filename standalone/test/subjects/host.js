@@ -76,3 +76,8 @@ export async function ignored({ show }) {
 export async function chance({ show }) {
   show("chance", Math.random());
 }
+
+/** What the engine does without. */
+export async function missing({ show }) {
+  await import("node:zlib").catch((error) => show("missing", error.name, error.message));
+}

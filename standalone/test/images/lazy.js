@@ -1,0 +1,3 @@
+import { next } from "./shared.js";
+
+export const later = () => next();

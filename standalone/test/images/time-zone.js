@@ -1,0 +1,1 @@
+export const offset = new Date(0).getTimezoneOffset();

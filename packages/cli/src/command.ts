@@ -84,8 +84,8 @@ export interface Invocation<
   readonly options: OptionValues<Options>;
   readonly positionals: PositionalValues<Positionals>;
   readonly log: Log;
-  /** Writes text and a newline to the standard output. @returns whether somebody reads it still. */
-  print(text: string): boolean;
+  /** Writes text and a newline to the standard output. @returns false when nobody reads it any more. */
+  print(text: string): unknown;
 }
 
 /** A module of `commands/`. */

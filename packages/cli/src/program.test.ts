@@ -25,10 +25,10 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 function run(...args: string[]): Promise<number> {
-  return runPrinting((text) => written.output.push(text) > 0, args);
+  return runPrinting((text) => written.output.push(text), args);
 }
 
-function runPrinting(print: (text: string) => boolean, args: readonly string[]): Promise<number> {
+function runPrinting(print: (text: string) => void, args: readonly string[]): Promise<number> {
   return runProgram(args, {
     programName: "runlet",
     print,

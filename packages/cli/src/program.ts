@@ -11,8 +11,8 @@ import { UnknownCommandError, UsageError } from "./usage-error.ts";
 export interface Host {
   /** Name that the program was called by, without its directory. */
   readonly programName: string;
-  /** Writes text and a newline to standard output. @returns whether somebody reads it still. */
-  print(text: string): boolean;
+  /** Writes text and a newline to standard output. @returns false when nobody reads it any more. */
+  print(text: string): unknown;
   /** Writes text and a newline to standard error. */
   printError(text: string): void;
   /** Whether a person reads standard error. */

@@ -26,7 +26,7 @@ export async function run(invocation: Invocation<typeof eventsOptions, typeof co
   }
   const ended = new AbortController();
   const show = (line: string): void => {
-    if (!print(line)) ended.abort();
+    if (print(line) === false) ended.abort();
   };
   const printStats = async (): Promise<void> => show(await readStats());
   const readings = repeat(printStats, {

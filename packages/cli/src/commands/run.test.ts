@@ -16,7 +16,7 @@ async function complaintOf(...args: string[]): Promise<string> {
   // Where nothing can be made, should it come so far.
   const status = await runProgram(["--root", "/proc/nonexistent", "run", ...args], {
     programName: "runlet",
-    print: () => true,
+    print: () => {},
     printError: (text) => errors.push(text),
     isErrorTerminal: () => false,
     hasColours: false,

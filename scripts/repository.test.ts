@@ -49,6 +49,21 @@ test("a link of a document leads to a file of the repository", () => {
   expect(broken).toEqual([]);
 });
 
+/** What the tool that makes versions of them takes for a changeset. */
+test("a changeset says which packages change, and what for whom", () => {
+  const names = files
+    .filter((file) => /^packages\/[^/]+\/package\.json$/.test(file))
+    .map((file) => (JSON.parse(read(file)) as { name: string }).name);
+  const changesets = files.filter((file) => /^\.changeset\/(?!README)[^/]+\.md$/.test(file) && read(file) !== "");
+  expect(changesets.length).toBeGreaterThan(0);
+  for (const file of changesets) {
+    const [, head = "", text = ""] = /^---\n(.*?)\n---\n(.*)$/s.exec(read(file)) ?? [];
+    const releases = head.split("\n").map((line) => /^"(.+)": (?:major|minor|patch)$/.exec(line)?.[1]);
+    expect(names, file).toEqual(expect.arrayContaining(releases));
+    expect(text.trim(), file).not.toBe("");
+  }
+});
+
 test.each(files.filter((file) => /^packages\/[^/]+\/package\.json$/.test(file)))(
   "%s publishes sources and what is built of them, no tests and nothing that the build keeps for itself",
   (file) => {

@@ -105,7 +105,7 @@ function bare(scene: Scene): Contestant {
   };
 }
 
-/** How many containers a program of the library's has run before it is measured. */
+/** How many containers a program of the library's has run before it is measured: after 150 Node takes a tenth longer. */
 const warmUpCount = 1000;
 
 function inProcess(name: string, argv: readonly string[], scene: Scene): Contestant {

@@ -47,7 +47,11 @@ export default defineConfig({
         test: {
           name: "root",
           pool: "forks",
-          include: ["packages/*/src/**/*.root.test.ts", "packages/*/test/**/*.root.test.ts"],
+          include: [
+            "packages/*/src/**/*.root.test.ts",
+            "packages/*/test/**/*.root.test.ts",
+            "bench/test/**/*.root.test.ts",
+          ],
           ...limits,
           retry,
         },

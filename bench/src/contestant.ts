@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
+import { bareCommand } from "./kernel-share.ts";
 import type { Scene } from "./scene.ts";
 import { Worker } from "./worker.ts";
 
@@ -18,6 +19,9 @@ export const cases = ["run", "cycle", "inARow", "atATime"] as const;
 
 /** A thing that is measured. */
 export type Case = (typeof cases)[number];
+
+/** The program that makes the library's system calls. */
+export const kernelShare = "the kernel's own share (bare C)";
 
 /** Somebody who runs containers. */
 export interface Contestant {
@@ -40,9 +44,16 @@ export interface Sizes {
  *
  * @param only - words, separated by commas, of which a name must have one; empty for all.
  */
-export function findContestants(scene: Scene, only: string): { contestants: Contestant[]; absent: string[] } {
-  const contestants: Contestant[] = [bare(scene)];
+export async function findContestants(
+  scene: Scene,
+  only: string,
+): Promise<{ contestants: Contestant[]; absent: string[] }> {
+  const contestants: Contestant[] = [];
   const absent: string[] = [];
+  const bare = await bareCommand(scene, makeStateRoot(scene, "bare"));
+  if (bare === undefined) absent.push(`${kernelShare}: it makes control groups of v1 alone`);
+  else contestants.push(inC(kernelShare, bare));
+  contestants.push(inC("the fewest calls that do it (bare C)", [scene.fewestPath, scene.rootfs, "/bin/true"]));
   const add = (name: string, reason: string | undefined, make: () => Contestant) => {
     if (!only.split(",").some((word) => name.includes(word))) return;
     if (reason === undefined) contestants.push(make());
@@ -87,11 +98,11 @@ async function readSample(answer: Promise<string>, name: string): Promise<Sample
   return { nanoseconds, peakKiB: peakKiB ?? null };
 }
 
-function bare(scene: Scene): Contestant {
-  const worker = new Worker([scene.barePath, scene.rootfs, "/bin/true"]);
-  const one = () => readSample(worker.ask(""), "the bare program");
+function inC(name: string, argv: readonly string[]): Contestant {
+  const worker = new Worker(argv);
+  const one = () => readSample(worker.ask(""), name);
   return {
-    name: "the kernel's own share (bare C)",
+    name,
     measure(what, size) {
       if (what === "run") return one();
       if (what !== "inARow") return undefined;

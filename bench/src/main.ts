@@ -75,7 +75,7 @@ async function compare(): Promise<void> {
   const warmUpRounds: Record<Case, number> = { run: 10, cycle: 1, inARow: 1, atATime: 1 };
 
   const scene = makeScene();
-  const { contestants, absent } = findContestants(scene, values.only);
+  const { contestants, absent } = await findContestants(scene, values.only);
   say("All keep what they know about containers on a tmpfs.");
   if (process.env.RUNLET_BENCH_INSIDE === "hybrid")
     say(`All are measured without ${unifiedPath}, since crun refuses a hybrid cgroup layout.`);
@@ -88,7 +88,7 @@ async function compare(): Promise<void> {
       const samples = new Map<string, { times: number[]; peak: number | null }>();
       // The first rounds warm caches, and the JIT of those that live on; they are not counted.
       for (let round = -warmUpRounds[what]; round < roundsOf[what]; round++) {
-        for (const contestant of contestants) {
+        for (const contestant of shuffled(contestants)) {
           for (let left = what === "run" ? runsPerTurn : 1; left > 0; left--) {
             const sample = await contestant.measure(what, sizes);
             if (sample === undefined || round < 0) continue;
@@ -100,7 +100,9 @@ async function compare(): Promise<void> {
           }
         }
       }
-      for (const [name, { times, peak }] of samples) {
+      for (const { name } of contestants) {
+        const { times, peak } = samples.get(name) ?? { times: [], peak: null };
+        if (times.length === 0) continue;
         entries.push({
           contestant: name,
           case: what,
@@ -124,6 +126,16 @@ async function compare(): Promise<void> {
   if (unpacking !== undefined) say(`\n${formatUnpacking(unpacking)}`);
   say(["", "Targets", ...checks.map(({ line }) => `  ${line}`)].join("\n"));
   if (values.assert && checks.some(({ met }) => met !== true)) process.exitCode = 1;
+}
+
+/** In another order each round, so that nobody always comes after the same one, and finds what that one has left. */
+function shuffled<Item>(items: readonly Item[]): Item[] {
+  const order = [...items];
+  for (let left = order.length; left > 1; left--) {
+    const index = Math.floor(Math.random() * left);
+    order.push(...order.splice(index, 1));
+  }
+  return order;
 }
 
 /** The case `unpack`, which is no container's: an archive becomes files. One round of it takes as long as many of the others. */

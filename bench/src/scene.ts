@@ -12,6 +12,7 @@ export interface Scene {
   readonly bundle: string;
   readonly rootfs: string;
   readonly barePath: string;
+  readonly fewestPath: string;
   readonly stopwatchPath: string;
   /** A tmpfs for the contestants' state roots. */
   readonly stateDirectory: string;
@@ -32,7 +33,9 @@ export function makeScene(): Scene {
   compile(trueSource, join(rootfs, "bin/true"));
   const barePath = join(directory, "bare");
   const stopwatchPath = join(directory, "stopwatch");
+  const fewestPath = join(directory, "fewest");
   compile(join(home, "native/bare.c"), barePath);
+  compile(join(home, "native/fewest.c"), fewestPath);
   compile(join(home, "native/stopwatch.c"), stopwatchPath);
 
   const stateDirectory = join(directory, "state");
@@ -46,5 +49,5 @@ export function makeScene(): Scene {
   // The releases of the peers that distributions have know no later version.
   spec.ociVersion = "1.0.2";
   writeFileSync(join(bundle, "config.json"), JSON.stringify(spec));
-  return { directory, bundle, rootfs, barePath, stopwatchPath, stateDirectory };
+  return { directory, bundle, rootfs, barePath, fewestPath, stopwatchPath, stateDirectory };
 }

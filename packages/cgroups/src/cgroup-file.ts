@@ -1,5 +1,5 @@
-import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import { quote, RunletError } from "@runlet/errors";
+import { readTextFile, writeValues } from "@runlet/syscall";
 
 /** The errno's name of an error of `node:fs` or of our own system calls. */
 export function errnoOf(error: unknown): string | undefined {
@@ -19,43 +19,15 @@ export function isRefusal(error: unknown): boolean {
   return code === "EPERM" || code === "EACCES" || code === "EROFS";
 }
 
-/**
- * Writes values to a file of a control group, each with one write(2) as the kernel wants it. Never makes a file.
- *
- * @throws the error of `node:fs`; `written` of it is how many values had been taken.
- */
-function writeValues(hostPath: string, values: readonly string[]): void {
-  const fd = openSync(hostPath, constants.O_WRONLY);
-  try {
-    for (const value of values) writeSync(fd, value);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Writes one value, see {@link writeValues}. */
+/** Writes one value to a file of a control group. Never makes a file. @throws SyscallError */
 export function writeValue(hostPath: string, value: string): void {
-  writeValues(hostPath, [value]);
+  const failure = writeValues(hostPath, [value]);
+  if (failure !== null) throw failure.error;
 }
 
-/** Most files of a control group are smaller: one buffer for all reads spares the runtime one for each. */
-let buffer: Buffer | undefined;
-
-/** The content without the final line break. @throws the error of `node:fs`. */
+/** The content without the final line break. @throws SyscallError */
 export function readText(hostPath: string): string {
-  buffer ??= Buffer.allocUnsafeSlow(4096);
-  const fd = openSync(hostPath, constants.O_RDONLY);
-  try {
-    let text = "";
-    // The kernel may give less at once than there is: the end is where nothing comes any more.
-    for (;;) {
-      const length = readSync(fd, buffer, 0, buffer.length, null);
-      if (length === 0) return text.trimEnd();
-      text += buffer.toString("latin1", 0, length);
-    }
-  } finally {
-    closeSync(fd);
-  }
+  return readTextFile(hostPath).trimEnd();
 }
 
 /** The content, or undefined when there is no such file or the kernel does not support reading it. */

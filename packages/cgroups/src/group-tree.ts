@@ -1,5 +1,5 @@
-import { closeSync, constants, openSync, statSync } from "node:fs";
-import { atFlags, directoryEntryTypes, openat, readDirectory, unlinkat } from "@runlet/syscall";
+import { closeSync, constants, openSync } from "node:fs";
+import { atFlags, directoryEntryTypes, openat, readDirectory, statPath, unlinkat } from "@runlet/syscall";
 import { isGone } from "./cgroup-file.ts";
 
 /**
@@ -7,12 +7,7 @@ import { isGone } from "./cgroup-file.ts";
  * is gone.
  */
 export function hasChildGroups(hostPath: string): boolean {
-  try {
-    return statSync(hostPath).nlink > 2;
-  } catch (error) {
-    if (isGone(error)) return false;
-    throw error;
-  }
+  return (statPath(hostPath)?.nlink ?? 0) > 2;
 }
 
 /**

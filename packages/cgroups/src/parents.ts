@@ -1,5 +1,5 @@
-import { closeSync, constants, mkdirSync, openSync, rmdirSync } from "node:fs";
-import { fgetxattr, fsetxattr } from "@runlet/syscall";
+import { closeSync, constants, openSync } from "node:fs";
+import { fgetxattr, fsetxattr, makeDirectory, removeDirectory } from "@runlet/syscall";
 import { errnoOf } from "./cgroup-file.ts";
 
 /**
@@ -8,6 +8,9 @@ import { errnoOf } from "./cgroup-file.ts";
  * `trusted.` kind here, which needs CAP_SYS_ADMIN; where neither is possible the parent stays, as runc leaves it.
  */
 const marks = ["user.runlet.parent", "trusted.runlet.parent"] as const;
+
+/** Less the umask. */
+const directoryMode = 0o777;
 
 /** A control group below a directory that is not ours to make. */
 export interface NestedPath {
@@ -39,7 +42,7 @@ function parentPaths(nested: NestedPath): string[] {
  *
  * @param onParent - called for each directory above the leaf, outermost first, once it is there.
  * @returns whether the leaf was made; false when it was there.
- * @throws the error of `node:fs`.
+ * @throws SyscallError
  */
 export function makeLeaf(nested: NestedPath, onParent?: (hostPath: string) => void): boolean {
   const leaf = leafPath(nested);
@@ -47,7 +50,7 @@ export function makeLeaf(nested: NestedPath, onParent?: (hostPath: string) => vo
   for (let attempt = 0; ; attempt++) {
     if (onParent !== undefined) makeParents(nested, onParent);
     try {
-      mkdirSync(leaf);
+      makeDirectory(leaf, directoryMode);
       return true;
     } catch (error) {
       const code = errnoOf(error);
@@ -61,7 +64,7 @@ export function makeLeaf(nested: NestedPath, onParent?: (hostPath: string) => vo
 function makeParents(nested: NestedPath, onParent?: (hostPath: string) => void): void {
   for (const path of parentPaths(nested)) {
     try {
-      mkdirSync(path);
+      makeDirectory(path, directoryMode);
       mark(path);
     } catch (error) {
       const code = errnoOf(error);
@@ -79,7 +82,7 @@ function makeParents(nested: NestedPath, onParent?: (hostPath: string) => void):
  */
 export function removeMade(nested: NestedPath, isNew: boolean): void {
   try {
-    if (isNew) rmdirSync(leafPath(nested));
+    if (isNew) removeDirectory(leafPath(nested));
   } catch {
     // It stays: the container's own delete tries again.
   }
@@ -91,7 +94,7 @@ export function removeMarkedParents(nested: NestedPath): void {
   for (const path of parentPaths(nested).reverse()) {
     try {
       if (!isMarked(path)) return;
-      rmdirSync(path);
+      removeDirectory(path);
     } catch (error) {
       if (errnoOf(error) !== "ENOENT") return;
     }

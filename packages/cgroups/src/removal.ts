@@ -1,5 +1,5 @@
-import { rmdirSync } from "node:fs";
 import { RunletError } from "@runlet/errors";
+import { removeDirectories, removeDirectory } from "@runlet/syscall";
 import { errnoOf, isGone } from "./cgroup-file.ts";
 import { hasChildGroups, removeChildGroups } from "./group-tree.ts";
 import { pause } from "./pause.ts";
@@ -16,7 +16,8 @@ const patienceMs = 10_000;
  * @throws RunletError `ERR_RUNLET_CGROUP` when a group still has processes after 10 s.
  */
 export async function removeGroups(hostPaths: readonly string[]): Promise<void> {
-  let left = hostPaths.filter((hostPath) => !removeTree(hostPath));
+  const errors = removeDirectories(hostPaths);
+  let left = hostPaths.filter((hostPath, index) => errors[index] !== "" && !removeTree(hostPath));
   const deadlineMs = Date.now() + patienceMs;
   for (let pauseMs = 1; left.length > 0; pauseMs = Math.min(pauseMs * 2, 100)) {
     if (Date.now() >= deadlineMs) throw stillInUse(left[0] ?? "");
@@ -55,7 +56,7 @@ function removeTree(hostPath: string): boolean {
 
 function removeOne(hostPath: string): boolean {
   try {
-    rmdirSync(hostPath);
+    removeDirectory(hostPath);
     return true;
   } catch (error) {
     const code = errnoOf(error);

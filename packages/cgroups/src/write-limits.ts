@@ -1,5 +1,5 @@
-import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { isRunletError, RunletError } from "@runlet/errors";
+import { writeValues } from "@runlet/syscall";
 import { errnoOf, writeError, writeValue } from "./cgroup-file.ts";
 import { previousValue } from "./previous-value.ts";
 import type { PlannedWrite } from "./resource-value.ts";
@@ -25,7 +25,7 @@ export type Undo = () => readonly string[];
  * @throws RunletError with the pointer of the field whose value was refused.
  */
 export function writeLimits(writes: readonly PlannedWrite[], writer: LimitWriter): void {
-  using pass = new Pass(writer, false);
+  const pass = new Pass(writer, false);
   pass.run(writes);
 }
 
@@ -38,7 +38,7 @@ export function writeLimits(writes: readonly PlannedWrite[], writer: LimitWriter
  *   the explanation says which.
  */
 export function changeLimits(writes: readonly PlannedWrite[], writer: LimitWriter): Undo {
-  using pass = new Pass(writer, true);
+  const pass = new Pass(writer, true);
   try {
     pass.run(writes);
   } catch (error) {
@@ -56,13 +56,11 @@ export function withRemains(error: unknown, remains: readonly string[]): unknown
 }
 
 /** One go through a list of writes. */
-class Pass implements Disposable {
+class Pass {
   readonly #writer: LimitWriter;
   readonly #remembers: boolean;
   /** Files that were written, with what they held. */
   readonly #written: { hostPath: string; file: string; before: string | undefined }[] = [];
-  #hostPath = "";
-  #fd = -1;
 
   constructor(writer: LimitWriter, remembers: boolean) {
     this.#writer = writer;
@@ -71,40 +69,52 @@ class Pass implements Disposable {
 
   run(writes: readonly PlannedWrite[]): void {
     const refused: PlannedWrite[] = [];
-    for (const write of writes) {
-      try {
-        this.#write(write);
-      } catch (error) {
-        if (errnoOf(error) !== "EINVAL" || writes.length === 1) throw this.#failure(write, error);
-        refused.push(write);
-      }
+    for (let at = 0; at < writes.length; ) {
+      const { written, error } = this.#write(this.#together(writes, at));
+      at += written;
+      const write = writes[at];
+      if (error === null || write === undefined) continue;
+      if (errnoOf(error) !== "EINVAL" || writes.length === 1) throw this.#failure(write, error);
+      refused.push(write);
+      at++;
     }
     for (const write of refused) {
-      try {
-        this.#write(write);
-      } catch (error) {
-        throw this.#failure(write, error);
-      }
+      const { error } = this.#write([write]);
+      if (error !== null) throw this.#failure(write, error);
     }
   }
 
-  /** Keeps the file open: a device list is a dozen writes to the same one. */
-  #write(write: PlannedWrite): void {
-    const directory = this.#writer.directoryOf(write);
-    const hostPath = `${directory}/${write.file}`;
-    const before = this.#remembers ? previousValue(directory, write.file, write.value) : undefined;
-    if (hostPath !== this.#hostPath) {
-      this[Symbol.dispose]();
-      try {
-        this.#fd = openSync(hostPath, constants.O_WRONLY);
-      } catch (error) {
-        if (write.mayBeMissing === true && errnoOf(error) === "ENOENT") return;
-        throw error;
-      }
-      this.#hostPath = hostPath;
+  /** The writes from one on that go to the same file: a device list is a dozen of them. */
+  #together(writes: readonly PlannedWrite[], at: number): readonly PlannedWrite[] {
+    const first = writes[at];
+    let end = at + 1;
+    if (!this.#remembers) {
+      while (writes[end]?.file === first?.file && writes[end]?.controller === first?.controller) end++;
     }
-    writeSync(this.#fd, write.value);
-    if (this.#remembers) this.#written.push({ hostPath, file: write.file, before });
+    return writes.slice(at, end);
+  }
+
+  /** @returns how many of the writes, all to one file, were made, and why the next one was not. */
+  #write(writes: readonly PlannedWrite[]): { readonly written: number; readonly error: unknown } {
+    const [write] = writes;
+    if (write === undefined) return { written: 0, error: null };
+    try {
+      const directory = this.#writer.directoryOf(write);
+      const hostPath = `${directory}/${write.file}`;
+      const before = this.#remembers ? previousValue(directory, write.file, write.value) : undefined;
+      const values = writes.map(({ value }) => value);
+      const { written, error } = writeValues(hostPath, values) ?? { written: writes.length, error: null };
+      if (
+        error?.code === "ENOENT" &&
+        error.syscall === "open" &&
+        writes.every(({ mayBeMissing }) => mayBeMissing === true)
+      )
+        return { written: writes.length, error: null };
+      if (this.#remembers && error === null) this.#written.push({ hostPath, file: write.file, before });
+      return { written, error };
+    } catch (error) {
+      return { written: 0, error };
+    }
   }
 
   #failure(write: PlannedWrite, error: unknown): unknown {
@@ -121,12 +131,6 @@ class Pass implements Disposable {
     let left = this.#written.splice(0).reverse();
     for (let round = 0; round < 2 && left.length > 0; round++) left = left.filter((one) => !restore(one));
     return left.map(({ file }) => file);
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#fd >= 0) closeSync(this.#fd);
-    this.#fd = -1;
-    this.#hostPath = "";
   }
 }
 

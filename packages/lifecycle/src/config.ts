@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import type { Spec } from "@runlet/spec";
+import { type FileStatus, fileTypes, fstat, isUnchanged, statPath } from "@runlet/syscall";
 import {
   type ConfigValidation,
   defaultMaximumBytes,
@@ -41,11 +42,57 @@ export interface LoadedConfig {
  */
 export function loadConfig({ bundle, config, configPath }: ConfigRequest): LoadedConfig {
   const bundleHostPath = resolve(bundle);
+  const configHostPath = configPath === undefined ? join(bundleHostPath, "config.json") : resolve(configPath);
+  if (config === undefined && last !== null && isRead(last, configHostPath, bundleHostPath)) {
+    checkRoot(last.loaded.rootHostPath);
+    return last.loaded;
+  }
   checkBundle(bundle, bundleHostPath);
-  const { spec, issues } =
-    config === undefined
-      ? validateText(readConfig(configPath === undefined ? join(bundleHostPath, "config.json") : resolve(configPath)))
-      : validateSpec(config);
+  if (config !== undefined) return loadValidation(bundleHostPath, validateSpec(config), false);
+  const file = readConfig(configHostPath);
+  const validation = last?.file.text.equals(file.text) ? last.validation : validateConfig(file.text);
+  const loaded =
+    last?.validation === validation && last.loaded.bundleHostPath === bundleHostPath
+      ? checkedAgain(last.loaded)
+      : loadValidation(bundleHostPath, validation, true);
+  last = { file, validation, loaded };
+  return loaded;
+}
+
+/** A config file as it was read. */
+interface ConfigFile {
+  readonly hostPath: string;
+  readonly text: Buffer;
+  /** Null for one that had been changed a moment ago: another change might have the same time. */
+  readonly status: FileStatus | null;
+}
+
+/** Programs start many containers of one bundle in a row: the same config is read and validated once. */
+let last: { readonly file: ConfigFile; readonly validation: ConfigValidation; readonly loaded: LoadedConfig } | null =
+  null;
+
+/** How long ago a file has to have been changed to be known again by its times: some file systems count in two seconds. */
+const settledSeconds = 4;
+
+function isRead({ file, loaded }: NonNullable<typeof last>, configHostPath: string, bundleHostPath: string): boolean {
+  const { hostPath, status } = file;
+  if (status === null || hostPath !== configHostPath || loaded.bundleHostPath !== bundleHostPath) return false;
+  // Of a bundle it tells only by lying in it.
+  if (dirname(hostPath) !== bundleHostPath) return false;
+  try {
+    const found = statPath(hostPath);
+    return found !== undefined && isUnchanged(status, found);
+  } catch {
+    return false;
+  }
+}
+
+function checkedAgain(loaded: LoadedConfig): LoadedConfig {
+  checkRoot(loaded.rootHostPath);
+  return loaded;
+}
+
+function loadValidation(bundleHostPath: string, { spec, issues }: ConfigValidation, isShared: boolean): LoadedConfig {
   const error = toRunletError(issues);
   if (error !== undefined || spec === undefined) throw error ?? new Error("a config without errors has no value");
   const warnings = issues.map(({ message, hint, pointer, line, column }) => ({
@@ -57,20 +104,8 @@ export function loadConfig({ bundle, config, configPath }: ConfigRequest): Loade
   const rootHostPath = resolve(bundleHostPath, spec.root?.path ?? "rootfs");
   checkRoot(rootHostPath);
   const current = inCurrentWords(spec);
-  const isShared = config === undefined;
   if (isShared) shareConfig(current);
   return { spec: current, isShared, bundleHostPath, rootHostPath, warnings };
-}
-
-let lastText: Buffer | undefined;
-let lastValidation: ConfigValidation | undefined;
-
-/** The same text is validated once: programs start many containers of one bundle in a row. */
-function validateText(text: Buffer): ConfigValidation {
-  if (lastValidation !== undefined && lastText?.equals(text)) return lastValidation;
-  lastText = text;
-  lastValidation = validateConfig(text);
-  return lastValidation;
 }
 
 function checkBundle(given: string, bundleHostPath: string): void {
@@ -88,11 +123,14 @@ function checkBundle(given: string, bundleHostPath: string): void {
   }
 }
 
-function readConfig(configHostPath: string): Buffer {
+function readConfig(configHostPath: string): ConfigFile {
   try {
     const fd = openSync(configHostPath, "r");
     try {
-      return fstatSync(fd).size > defaultMaximumBytes ? readTooMuch(fd) : readFileSync(fd);
+      const status = fstat(fd);
+      const isSettled = Math.abs(Date.now() / 1000 - status.ctime.seconds) > settledSeconds;
+      const text = status.sizeBytes > defaultMaximumBytes ? readTooMuch(fd) : readFileSync(fd);
+      return { hostPath: configHostPath, text, status: isSettled ? status : null };
     } finally {
       closeSync(fd);
     }
@@ -119,7 +157,9 @@ function readTooMuch(fd: number): Buffer {
 function checkRoot(rootHostPath: string): void {
   let code = "ENOTDIR";
   try {
-    if (statSync(rootHostPath).isDirectory()) return;
+    const found = statPath(rootHostPath);
+    if (found === undefined) code = "ENOENT";
+    else if ((found.mode & fileTypes.S_IFMT) === fileTypes.S_IFDIR) return;
   } catch (error) {
     code = String((error as NodeJS.ErrnoException).code);
   }

@@ -1,7 +1,14 @@
-import { closeSync } from "node:fs";
 import type { Cgroup } from "@runlet/cgroups";
 import { RunletError, SyscallError } from "@runlet/errors";
-import { type ChildExit, type ChildProcess, openPidfd, sendSignal, waitPidfd, waitReadable } from "@runlet/syscall";
+import {
+  type ChildExit,
+  type ChildProcess,
+  closeFd,
+  openPidfd,
+  sendSignal,
+  waitPidfd,
+  waitReadable,
+} from "@runlet/syscall";
 import { hasOwnPidNamespace } from "./container-status.ts";
 import { isAlive } from "./process-status.ts";
 import { endProcesses, thawKilled } from "./resource-control.ts";
@@ -47,7 +54,7 @@ export class ContainerProcess {
         sendSignal(pidfd, number);
         return true;
       } finally {
-        if (pidfd !== this.#child?.pidfd) closeSync(pidfd);
+        if (pidfd !== this.#child?.pidfd) closeFd(pidfd);
       }
     } catch (error) {
       if (error instanceof SyscallError && error.code === "ESRCH") return false;
@@ -74,7 +81,7 @@ export class ContainerProcess {
       try {
         if (isAlive(pid, startTime)) await waitReadable(pidfd);
       } finally {
-        closeSync(pidfd);
+        closeFd(pidfd);
       }
     } catch (error) {
       if (!(error instanceof SyscallError) || error.code !== "ESRCH") throw error;
@@ -120,7 +127,7 @@ export class ContainerProcess {
 
   /** Gives the pidfd back. */
   close(): void {
-    if (this.#child !== null) closeSync(this.#child.pidfd);
+    if (this.#child !== null) closeFd(this.#child.pidfd);
     this.#child = null;
   }
 }

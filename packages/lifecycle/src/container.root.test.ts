@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Hook, NamespaceType, Spec } from "@runlet/spec";
+import { readProcessStatus } from "@runlet/syscall";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { busyboxHostPath, makeBundle } from "../test/bundle.ts";
 import type { Container } from "./container.ts";
 import type { Warning } from "./options.ts";
-import { readProcessStatus } from "./process-status.ts";
 import { Runtime } from "./runtime.ts";
 
 // A busy machine takes its time; a hang is what none of these waits for.

@@ -1,8 +1,7 @@
-import { closeSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
-import type { Cgroup, CgroupEvent } from "@runlet/cgroups";
-import { cgroupFromState, deleteIntelRdt, intelRdtStats } from "@runlet/cgroups";
+import { type Cgroup, type CgroupEvent, cgroupFromState, deleteIntelRdt, intelRdtStats } from "@runlet/cgroups";
 import type { LinuxResources } from "@runlet/spec";
+import { closeFd } from "@runlet/syscall";
 import type { CheckpointOptions } from "./checkpoint/options.ts";
 import {
   abortedError,
@@ -159,14 +158,17 @@ export class Container implements AsyncDisposable {
     if (this.#process.exit !== null) throw cannotStart(this.id, "stopped");
     // Looked at first: who has been connected to is awake, and best told at once to go on.
     const isPaused = this.#cgroupOf(record)?.isFrozen() ?? false;
-    using connection = connectForStart(lock.directoryFd);
+    const connectionFd = connectForStart(lock.directoryFd);
     // Only what is created listens: the others are told what they are.
-    if (connection === null) throw cannotStart(this.id, this.#status(record));
+    if (connectionFd === null) throw cannotStart(this.id, this.#status(record));
     // It would begin when it goes on, and nobody would be there who knows.
-    if (isPaused) throw cannotStart(this.id, "paused");
+    if (isPaused) {
+      closeFd(connectionFd);
+      throw cannotStart(this.id, "paused");
+    }
     try {
       await startProcess({
-        connectionFd: connection.fd,
+        connectionFd,
         record,
         state: hookStateOf(record, "created"),
         signal: this.#signal,
@@ -390,7 +392,7 @@ export class Container implements AsyncDisposable {
   #close(): void {
     this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#process.close();
-    if (this.#terminalFd !== null) closeSync(this.#terminalFd);
+    if (this.#terminalFd !== null) closeFd(this.#terminalFd);
     this.#terminalFd = null;
     this.#streams?.stdin.destroy();
   }

@@ -1,24 +1,24 @@
-import { closeSync } from "node:fs";
+import { dirname } from "node:path";
 import { type Cgroup, deleteIntelRdt, type IntelRdtGroup } from "@runlet/cgroups";
-import { RunletError } from "@runlet/errors";
-import type { Plan } from "@runlet/plan";
-import type { ChildProcess } from "@runlet/syscall";
+import { isRunletError, RunletError } from "@runlet/errors";
+import type { Operation, Plan } from "@runlet/plan";
+import { type ChildProcess, closeFd, readProcessStatus } from "@runlet/syscall";
 import type { LoadedConfig } from "./config.ts";
 import { Container } from "./container.ts";
 import { abortedError } from "./container-errors.ts";
 import { hookStateOf } from "./container-status.ts";
 import { type Creation, Creator } from "./creation.ts";
 import { Receivers } from "./descriptor-passing.ts";
-import { recordOperation } from "./failure.ts";
+import { type RecordedOperation, recordOperation } from "./failure.ts";
 import { runPoststopHooks } from "./hook-runner.ts";
 import type { ImageProvider } from "./image-provider.ts";
 import { newRecord } from "./new-record.ts";
 import type { CreateOptions, Stdio, Warning } from "./options.ts";
 import { writePidFile } from "./pid-file.ts";
-import { readProcessStatus } from "./process-status.ts";
 import { endProcesses } from "./resource-control.ts";
 import type { StateDirectory, StateLock } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
+import { makeStateRoot } from "./state-root.ts";
 import { openStandardDescriptors, openStreams, type StandardDescriptors } from "./stdio.ts";
 import { type Undo, undoAll } from "./undo.ts";
 
@@ -60,7 +60,8 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   const { loaded, options, directory, warn } = request;
   const { spec } = loaded;
   checkTerminal(options, spec.process?.terminal ?? false);
-  using receivers = new Receivers();
+  const receivers = new Receivers();
+  undo.push(() => receivers[Symbol.dispose]());
   receivers.connect(consoleSocket, options.consoleSocket);
   receivers.connect(pidfdSocket, options.pidfdSocket);
   const stdio = openStandardDescriptors(stdioOf(options, spec.process?.terminal ?? false));
@@ -74,7 +75,7 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
       if (record === null || record.init_process_pid === 0) return;
       return runPoststopHooks(spec, hookStateOf(record, "stopped"), warn);
     });
-    lock = await directory.claim();
+    lock = await claim(directory);
     // Until all is undone: what another command makes of the same id would be undone, too.
     undo.push(() => lock[Symbol.dispose]());
     undo.push(() => directory.remove());
@@ -90,7 +91,7 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
     undo.push(() => creator[Symbol.asyncDispose]());
     // A helper without a plan does nothing, and ends with this process: nothing of it has to be written down.
     if (!creator.startsInCgroup) creator.start();
-    const intent = recordOf(request, stdio.fds);
+    const intent = recordOf(request, stdio);
     record = intent;
     if (options.hasNotifySocket) directory.createNotifyDirectory();
     directory.writeIntent(intent);
@@ -102,7 +103,7 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   }
   let { terminalFd } = creation;
   const closeTerminal = () => {
-    if (terminalFd !== null) closeSync(terminalFd);
+    if (terminalFd !== null) closeFd(terminalFd);
     terminalFd = null;
   };
   undo.push(closeTerminal);
@@ -125,11 +126,23 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
     allowedAnnotations: Object.keys(request.actingAnnotations),
     images: request.images,
   });
+  receivers[Symbol.dispose]();
   directory.complete();
   creation.release();
   undo.length = 0;
   lock[Symbol.dispose]();
   return container;
+}
+
+/** Claims the id. The state root is made when it turns out to be missing: it is there nearly always. */
+async function claim(directory: StateDirectory): Promise<StateLock> {
+  try {
+    return await directory.claim();
+  } catch (error) {
+    if (!isRunletError(error) || error.code !== "ERR_RUNLET_HOST") throw error;
+    makeStateRoot(dirname(directory.hostPath));
+    return await directory.claim();
+  }
 }
 
 function makeIntelRdt(group: IntelRdtGroup, groups: Undo[]): void {
@@ -189,7 +202,7 @@ async function removeCgroup(cgroup: Cgroup): Promise<void> {
 }
 
 /** What is written about the container before it is made, with what a start needs. */
-function recordOf(request: ContainerRequest, streamFds: readonly number[]): StateRecord {
+function recordOf(request: ContainerRequest, streams: StandardDescriptors): StateRecord {
   const { plan, intelRdt, options } = request;
   let firstIndex = 0;
   for (const { name, operations } of plan.phases) {
@@ -198,13 +211,25 @@ function recordOf(request: ContainerRequest, streamFds: readonly number[]): Stat
   }
   const atStart = plan.phases.find(({ name }) => name === "atStart")?.operations ?? [];
   return {
-    ...newRecord(request, streamFds),
+    ...newRecord(request, streams),
     ...(intelRdt === null ? {} : { intelRdt: intelRdt.toState() }),
-    startOperations: { firstIndex, operations: atStart.map(recordOperation) },
+    startOperations: { firstIndex, operations: recordOperations(atStart) },
     ...(options.ownsBundle ? { ownsBundle: true } : {}),
     ...(options.noNewKeyring ? { noNewKeyring: true } : {}),
     ...(options.hasNotifySocket ? { hasNotifySocket: true } : {}),
   };
+}
+
+const recordedOperations = new WeakMap<readonly Operation[], readonly RecordedOperation[]>();
+
+/** Plans of one config share the operations of their start. */
+function recordOperations(operations: readonly Operation[]): readonly RecordedOperation[] {
+  let recorded = recordedOperations.get(operations);
+  if (recorded === undefined) {
+    recorded = operations.map(recordOperation);
+    recordedOperations.set(operations, recorded);
+  }
+  return recorded;
 }
 
 function identify(pid: number): Pick<StateRecord, "init_process_pid" | "init_process_start"> {

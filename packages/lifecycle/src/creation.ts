@@ -1,9 +1,8 @@
-import { closeSync } from "node:fs";
 import type { Cgroup, CgroupDescriptors } from "@runlet/cgroups";
 import { RunletError, SyscallError } from "@runlet/errors";
 import type { Operation, Plan } from "@runlet/plan";
 import type { Spec } from "@runlet/spec";
-import { type ChildProcess, listenUnix, SOCK_SEQPACKET } from "@runlet/syscall";
+import { type ChildProcess, closeFd, closeFds, listenUnix, SOCK_SEQPACKET } from "@runlet/syscall";
 import { failureInPlan, filterHint } from "./failure.ts";
 import { HelperDriver } from "./helper-driver.ts";
 import { type HookState, runHook } from "./hook-runner.ts";
@@ -66,7 +65,7 @@ export class Creator implements AsyncDisposable {
       hookState: () => this.hookState("creating"),
       passListener: (fds) => passListener({ spec: request.spec, state: this.hookState("creating"), fds }),
       explainFailure: (report) => {
-        for (const fd of report.fds) closeSync(fd);
+        for (const fd of report.fds) closeFd(fd);
         return failureInPlan(request.plan, report);
       },
     });
@@ -119,7 +118,7 @@ export class Creator implements AsyncDisposable {
     } catch (error) {
       throw error instanceof SyscallError && error.syscall === "clone3" ? explainClone(error, this.#request) : error;
     } finally {
-      if (startSocketFd !== undefined) closeSync(startSocketFd);
+      if (startSocketFd !== undefined) closeFd(startSocketFd);
       this.#closeCgroup();
     }
   }
@@ -132,8 +131,8 @@ export class Creator implements AsyncDisposable {
 
   #closeCgroup(): void {
     if (this.#cgroupFds === null) return;
-    for (const { fd } of this.#cgroupFds.procs) closeSync(fd);
-    if (this.#cgroupFds.directoryFd !== null) closeSync(this.#cgroupFds.directoryFd);
+    const { procs, directoryFd } = this.#cgroupFds;
+    closeFds([...procs.map(({ fd }) => fd), ...(directoryFd === null ? [] : [directoryFd])]);
     this.#cgroupFds = null;
   }
 

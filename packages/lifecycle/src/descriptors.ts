@@ -1,8 +1,8 @@
-import { closeSync, constants, openSync } from "node:fs";
+import { constants } from "node:fs";
 import type { CgroupDescriptors } from "@runlet/cgroups";
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import type { Descriptor, Plan } from "@runlet/plan";
-import { openFlags } from "@runlet/syscall";
+import { closeFds, openFlags, openPath } from "@runlet/syscall";
 import { openMappedNamespace } from "./mapped-namespace.ts";
 import { openFilesystem, openTree } from "./mount-tree.ts";
 
@@ -15,34 +15,28 @@ export interface DescriptorSources {
   readonly cgroup: CgroupDescriptors | null;
 }
 
-/** The plan's descriptors in the order of their slots. */
-export interface OpenedDescriptors extends Disposable {
-  readonly fds: readonly number[];
-}
+/** The plan's descriptors in the order of their slots. Disposing closes those that were opened for it. */
+export class OpenedDescriptors implements Disposable {
+  readonly fds: number[] = [];
+  readonly #opened: number[] = [];
 
-/**
- * Opens the descriptors that a plan hands over to the helper. Disposing closes those that were opened here.
- *
- * @throws RunletError with the pointer of the entry that a descriptor is for.
- */
-export async function openDescriptors(sources: DescriptorSources): Promise<OpenedDescriptors> {
-  const fds: number[] = [];
-  const opened: number[] = [];
-  const close = () => {
-    for (const fd of opened.splice(0)) closeSync(fd);
-  };
-  try {
+  /**
+   * Opens the descriptors that a plan hands over to the helper.
+   *
+   * @throws RunletError with the pointer of the entry that a descriptor is for.
+   */
+  async open(sources: DescriptorSources): Promise<void> {
     for (const descriptor of sources.plan.descriptors) {
       const isIdmap = descriptor.kind === "idmap";
-      const fd = isIdmap ? await openMappedNamespace(descriptor) : open(descriptor, sources, fds);
-      if (descriptor.kind !== "startSocket" && descriptor.kind !== "cgroupProcs") opened.push(fd);
-      fds.push(fd);
+      const fd = isIdmap ? await openMappedNamespace(descriptor) : open(descriptor, sources, this.fds);
+      if (descriptor.kind !== "startSocket" && descriptor.kind !== "cgroupProcs") this.#opened.push(fd);
+      this.fds.push(fd);
     }
-  } catch (error) {
-    close();
-    throw error;
   }
-  return { fds, [Symbol.dispose]: close };
+
+  [Symbol.dispose](): void {
+    closeFds(this.#opened.splice(0));
+  }
 }
 
 /** @returns one that is to be closed, but for the start socket and those of the control group. */
@@ -73,7 +67,7 @@ function open(
 
 function openNamespace({ hostPath, type, from }: Extract<Descriptor, { kind: "namespace" }>): number {
   try {
-    return openSync(hostPath, constants.O_RDONLY);
+    return openPath(hostPath, constants.O_RDONLY);
   } catch (cause) {
     const errno = String((cause as NodeJS.ErrnoException).code);
     throw new RunletError("ERR_RUNLET_NAMESPACE", `the ${type} namespace ${quote(hostPath)}: ${errnoMessage(errno)}`, {
@@ -88,7 +82,7 @@ function openNamespace({ hostPath, type, from }: Extract<Descriptor, { kind: "na
 
 function openRoot({ hostPath, from }: Extract<Descriptor, { kind: "root" }>): number {
   try {
-    return openSync(hostPath, openFlags.O_PATH | openFlags.O_DIRECTORY);
+    return openPath(hostPath, openFlags.O_PATH | openFlags.O_DIRECTORY);
   } catch (cause) {
     const errno = String((cause as NodeJS.ErrnoException).code);
     throw new RunletError("ERR_RUNLET_ROOTFS", `the root ${quote(hostPath)} of the container: ${errnoMessage(errno)}`, {

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
 import type { Cgroup, CgroupDescriptors } from "@runlet/cgroups";
 import { errnoMessage, quote, RunletError, SyscallError } from "@runlet/errors";
-import { openat2, openFlags, resolveFlags } from "@runlet/syscall";
+import { closeFd, openat2, openFlags, resolveFlags } from "@runlet/syscall";
 import { hostLayout } from "./host.ts";
 
 /** Where a process is to be accounted for. */
@@ -23,7 +23,7 @@ export interface ExecCgroupRequest {
 export function openExecCgroup(request: ExecCgroupRequest): CgroupDescriptors & Disposable {
   const procs = openProcs(request);
   const close = () => {
-    for (const { fd } of procs) closeSync(fd);
+    for (const { fd } of procs) closeFd(fd);
   };
   return { procs, directoryFd: null, [Symbol.dispose]: close };
 }
@@ -44,7 +44,7 @@ function openProcs({ cgroup, subPaths, pid }: ExecCgroupRequest): CgroupDescript
       procs.push({ controller: controllers[0] ?? "", fd: open(hostPath, subPath ?? "") });
     }
   } catch (error) {
-    for (const { fd } of procs) closeSync(fd);
+    for (const { fd } of procs) closeFd(fd);
     throw error;
   }
   return procs;
@@ -114,7 +114,7 @@ function open(hostPath: string, subPath: string): number {
 
 function openOwn(cgroup: Cgroup): CgroupDescriptors["procs"] {
   const { procs, directoryFd } = cgroup.openProcs();
-  if (directoryFd !== null) closeSync(directoryFd);
+  if (directoryFd !== null) closeFd(directoryFd);
   return procs;
 }
 

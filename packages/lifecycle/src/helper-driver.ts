@@ -1,9 +1,9 @@
-import { closeSync } from "node:fs";
 import { RunletError, SyscallError } from "@runlet/errors";
 import { cloneFlags, encode, isParentOperation, type Operation, operationAt, type Plan } from "@runlet/plan";
 import {
   type ChildExit,
   type ChildProcess,
+  closeFd,
   openPidfd,
   receiveMessage,
   SOCK_SEQPACKET,
@@ -16,7 +16,7 @@ import {
   waitPidfd,
   waitReadable,
 } from "@runlet/syscall";
-import { type DescriptorSources, openDescriptors } from "./descriptors.ts";
+import { type DescriptorSources, OpenedDescriptors } from "./descriptors.ts";
 import { createStateFile, type HookState } from "./hook-runner.ts";
 import { decodeReport, goMessage, maxReportBytes, type Report } from "./message.ts";
 import { defaultHelperTimeoutMs, waitForReport } from "./report-wait.ts";
@@ -119,11 +119,11 @@ export class HelperDriver implements AsyncDisposable {
       const plan = this.#work.plan;
       this.#starting = startHelper({ fds: [...fds, theirFd], cloneFlags: cloneFlags(plan), cgroupFd: cgroupFd ?? -1 });
     } catch (error) {
-      closeSync(theirFd);
+      closeFd(theirFd);
       throw explainMemory(error);
     }
     // It may fail before anybody waits for it.
-    this.#starting.started.finally(() => closeSync(theirFd)).catch(() => undefined);
+    this.#starting.started.finally(() => closeFd(theirFd)).catch(() => undefined);
   }
 
   /**
@@ -133,9 +133,10 @@ export class HelperDriver implements AsyncDisposable {
    */
   async handOver({ startSocketFd, cgroup, beforeHandover }: HelperHandover): Promise<void> {
     const { plan, onProcess } = this.#work;
-    using opened = await openDescriptors({ plan, startSocketFd, cgroup });
-    const bytes = encode(plan, { firstSlotFd: this.#slotFd });
+    const opened = new OpenedDescriptors();
     try {
+      await opened.open({ plan, startSocketFd, cgroup });
+      const bytes = encode(plan, { firstSlotFd: this.#slotFd });
       // Usually it is there: its promise would tell in the next turn of the event loop.
       this.#child = this.#starting?.childIfStarted() ?? (await this.#starting?.started) ?? null;
       beforeHandover?.();
@@ -143,6 +144,8 @@ export class HelperDriver implements AsyncDisposable {
     } catch (error) {
       // A helper that has ended is told of by the end of its socket.
       if (!(error instanceof SyscallError) || error.syscall !== "sendmsg") throw error;
+    } finally {
+      opened[Symbol.dispose]();
     }
     onProcess?.(this.child);
     if (asksNothing(plan)) this.#goOnOnceCreated();
@@ -171,7 +174,7 @@ export class HelperDriver implements AsyncDisposable {
       this.#hookMs = 0;
       const report = decodeReport(message);
       if (report !== null && !(await this.#handle(report))) continue;
-      closeSync(this.#controlFd);
+      closeFd(this.#controlFd);
       this.#controlFd = -1;
       return report === null ? "closed" : "created";
     }
@@ -208,7 +211,7 @@ export class HelperDriver implements AsyncDisposable {
       try {
         this.#goOn([stateFd]);
       } finally {
-        closeSync(stateFd);
+        closeFd(stateFd);
       }
       this.#hookMs = hookMsFrom(this.#work.plan, index);
       return;
@@ -231,7 +234,7 @@ export class HelperDriver implements AsyncDisposable {
     const first = this.child;
     this.#child = { pid, pidfd: openPidfd(pid) };
     await reap(first.pidfd);
-    closeSync(first.pidfd);
+    closeFd(first.pidfd);
     this.#work.onProcess?.(this.#child);
     this.#goOn();
   }
@@ -239,13 +242,13 @@ export class HelperDriver implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isDone) return;
     this.#isDone = true;
-    if (this.#controlFd >= 0) closeSync(this.#controlFd);
-    if (this.#terminalFd !== null) closeSync(this.#terminalFd);
+    if (this.#controlFd >= 0) closeFd(this.#controlFd);
+    if (this.#terminalFd !== null) closeFd(this.#terminalFd);
     this.#child ??= (await this.#starting?.started.catch(() => null)) ?? null;
     if (this.#child === null) return;
     if (this.#exit === null) sendSignal(this.#child.pidfd, SIGKILL);
     await this.awaitEnd();
-    closeSync(this.#child.pidfd);
+    closeFd(this.#child.pidfd);
   }
 }
 

@@ -1,6 +1,16 @@
-import { closeSync, openSync } from "node:fs";
+import { constants } from "node:fs";
 import { CLONE_NEW, type Descriptor } from "@runlet/plan";
-import { SOCK_SEQPACKET, sendSignal, socketpair, startHelper, waitPidfd, waitReadable } from "@runlet/syscall";
+import {
+  closeFd,
+  closeFds,
+  openPath,
+  SOCK_SEQPACKET,
+  sendSignal,
+  socketpair,
+  startHelper,
+  waitPidfd,
+  waitReadable,
+} from "@runlet/syscall";
 import { writeIdMappings } from "./id-mapping.ts";
 
 const SIGKILL = 9;
@@ -15,7 +25,7 @@ const SIGKILL = 9;
 export async function openMappedNamespace(descriptor: Extract<Descriptor, { kind: "idmap" }>): Promise<number> {
   const { uidMappings, gidMappings, from } = descriptor;
   const [ourFd, theirFd] = socketpair(SOCK_SEQPACKET);
-  const nullFd = openSync("/dev/null", "r+");
+  const nullFd = openPath("/dev/null", constants.O_RDWR);
   try {
     // It waits for a plan that does not come.
     const child = await startHelper({ fds: [nullFd, nullFd, nullFd, theirFd], cloneFlags: CLONE_NEW.user }).started;
@@ -28,14 +38,14 @@ export async function openMappedNamespace(descriptor: Extract<Descriptor, { kind
         method: "direct",
         from,
       });
-      return openSync(`/proc/${child.pid}/ns/user`, "r");
+      return openPath(`/proc/${child.pid}/ns/user`, constants.O_RDONLY);
     } finally {
       sendSignal(child.pidfd, SIGKILL);
       await waitReadable(child.pidfd);
       waitPidfd(child.pidfd);
-      closeSync(child.pidfd);
+      closeFd(child.pidfd);
     }
   } finally {
-    for (const fd of [ourFd, theirFd, nullFd]) closeSync(fd);
+    closeFds([ourFd, theirFd, nullFd]);
   }
 }

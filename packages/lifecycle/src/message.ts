@@ -54,6 +54,7 @@ export function decodeReport({ bytes, fds }: Message): Report | null {
 
 function decodeText(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
+  if (end === 0) return "";
   return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 

@@ -1,7 +1,7 @@
 import type { Cgroup } from "@runlet/cgroups";
 import type { LoadedConfig } from "./config.ts";
 import type { StateRecord } from "./state-record.ts";
-import { linksOf } from "./stdio.ts";
+import { linksOf, type StandardDescriptors } from "./stdio.ts";
 
 /** What is to be made, by an init helper or by CRIU. */
 export interface NewContainer {
@@ -14,10 +14,13 @@ export interface NewContainer {
 /**
  * What is written about a container before it is made.
  *
- * @param streamFds - its standard streams.
+ * @param streams - its standard streams.
  * @throws RunletError `ERR_RUNLET_USAGE` for a descriptor that is not open.
  */
-export function newRecord({ id, loaded, cgroup, isRootless }: NewContainer, streamFds: readonly number[]): StateRecord {
+export function newRecord(
+  { id, loaded, cgroup, isRootless }: NewContainer,
+  { fds, links }: Pick<StandardDescriptors, "fds" | "links">,
+): StateRecord {
   const { spec } = loaded;
   return {
     id,
@@ -34,12 +37,12 @@ export function newRecord({ id, loaded, cgroup, isRootless }: NewContainer, stre
     cgroup_paths: cgroup?.hostPaths ?? {},
     cgroup: cgroup?.toState() ?? null,
     startOperations: { firstIndex: 0, operations: [] },
-    external_descriptors: linksOf(streamFds),
+    external_descriptors: links ?? linksOf(fds),
     config: spec,
   };
 }
 
 /** RFC 3339 with nine digits of a second, as runc prints it. */
 function now(): string {
-  return new Date().toISOString().replace("Z", "000000Z");
+  return `${new Date().toISOString().slice(0, -1)}000000Z`;
 }

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readProcessStatus } from "@runlet/syscall";
 import { describe, expect, it } from "vitest";
-import { isAlive, isHelper, readProcessStatus } from "./process-status.ts";
+import { isAlive, isHelper } from "./process-status.ts";
 
 describe("readProcessStatus", () => {
   it("tells this process, and that it is alive, and that it is no helper", () => {

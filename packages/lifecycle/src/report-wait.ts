@@ -22,9 +22,9 @@ export interface ReportWait {
  *
  * @throws RunletError `ERR_RUNLET_TIMEOUT`; the reason of the signal.
  */
-export async function waitForReport({ fd, limitMs, signal }: ReportWait): Promise<void> {
-  if (limitMs > longestTimerMs) return await waitReadable(fd, signal);
-  await waitReadableWithin(fd, { limitMs, timeoutError: () => silenceError(limitMs), signal });
+export function waitForReport({ fd, limitMs, signal }: ReportWait): Promise<void> {
+  if (limitMs > longestTimerMs) return waitReadable(fd, signal);
+  return waitReadableWithin(fd, { limitMs, timeoutError: () => silenceError(limitMs), signal });
 }
 
 function silenceError(limitMs: number): RunletError {

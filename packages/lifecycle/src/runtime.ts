@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Cgroup, type CgroupManager, cgroupFromState, cgroupManager } from "@runlet/cgroups";
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
@@ -23,7 +23,7 @@ import type { RunOptions, RunResult } from "./run.ts";
 import { forServiceManager, preservedFdCount } from "./service-manager.ts";
 import { StateDirectory } from "./state-directory.ts";
 import type { StateRecord } from "./state-record.ts";
-import { defaultStateRoot } from "./state-root.ts";
+import { defaultStateRoot, makeStateRoot } from "./state-root.ts";
 
 /** Options of {@link Runtime.plan}. */
 export interface PlanOptions {
@@ -104,18 +104,26 @@ export class Runtime {
 
   async #create(id: string, options: CreateOptions): Promise<Container> {
     const loaded = this.#load(options);
-    const cgroup = this.#cgroup(id, loaded.spec);
-    const directory = new StateDirectory(this.root, id);
-    const preserving = { ...options, preserveFds: preservedFdCount(options) };
-    const compiled = { ...loaded, spec: forServiceManager(loaded.spec, options, directory.hostPath) };
-    const plan = this.#compile(id, compiled, cgroup, preserving);
-    makeRoot(this.root);
-    const actingAnnotations = selectAnnotations(loaded.spec, this.#options.allowedAnnotations ?? []);
     const { isRootless } = this;
-    const warn = this.#warn;
-    const intelRdt = intelRdtGroup(id, loaded.spec);
-    const request = { id, loaded, plan, cgroup, intelRdt, actingAnnotations, directory, isRootless, warn };
-    return await createContainer({ ...request, options: preserving, images: this.#options.images });
+    const cgroup = this.#cgroup(id, loaded.spec, isRootless);
+    const directory = new StateDirectory(this.root, id);
+    const preserveFds = preservedFdCount(options);
+    const spec = forServiceManager(loaded.spec, options, directory.hostPath);
+    const compiled = spec === loaded.spec ? loaded : { ...loaded, spec };
+    const preserving = preserveFds === (options.preserveFds ?? 0) ? options : { ...options, preserveFds };
+    return await createContainer({
+      id,
+      loaded,
+      plan: this.#compile(id, compiled, cgroup, preserving),
+      cgroup,
+      intelRdt: intelRdtGroup(id, loaded.spec),
+      actingAnnotations: selectAnnotations(loaded.spec, this.#options.allowedAnnotations ?? []),
+      options: preserving,
+      directory,
+      isRootless,
+      images: this.#options.images,
+      warn: this.#warn,
+    });
   }
 
   /**
@@ -156,11 +164,11 @@ export class Runtime {
     if (options.signal?.aborted) throw abortedError(options.signal, "restoring");
     const { restoreContainer } = await import("./checkpoint/restore.ts");
     const loaded = this.#load(options);
-    const cgroup = this.#cgroup(id, loaded.spec);
-    const compile = (spec: Spec) => this.#compile(id, { ...loaded, spec }, cgroup, {});
-    makeRoot(this.root);
-    const directory = new StateDirectory(this.root, id);
     const { isRootless } = this;
+    const cgroup = this.#cgroup(id, loaded.spec, isRootless);
+    const compile = (spec: Spec) => this.#compile(id, { ...loaded, spec }, cgroup, {});
+    makeStateRoot(this.root);
+    const directory = new StateDirectory(this.root, id);
     const { allowedAnnotations = [] } = this.#options;
     const warn = this.#warn;
     return await restoreContainer({
@@ -211,7 +219,7 @@ export class Runtime {
     const id = options.id ?? "plan";
     checkContainerId(id);
     const loaded = this.#load(options);
-    return this.#compile(id, loaded, this.#cgroup(id, loaded.spec), options);
+    return this.#compile(id, loaded, this.#cgroup(id, loaded.spec, this.isRootless), options);
   }
 
   /** Whether what an unprivileged user may not do is left out instead of refused. */
@@ -226,14 +234,14 @@ export class Runtime {
     return loadConfig({ bundle, config, configPath });
   }
 
-  #cgroup(id: string, spec: Spec): Cgroup | null {
+  #cgroup(id: string, spec: Spec, isRootless: boolean): Cgroup | null {
     const driver = this.#options.cgroupManager ?? "cgroupfs";
     const { cgroupsPath = "" } = spec.linux ?? {};
     // An ordinary user goes without what is not delegated, unless the config asks for a place.
-    const bearsRefusals = this.isRootless && cgroupsPath === "" && driver === "cgroupfs";
+    const bearsRefusals = isRootless && cgroupsPath === "" && driver === "cgroupfs";
     const layout = bearsRefusals ? delegatedLayout(hostLayout()) : hostLayout();
-    if (driver === "disabled" || (layout.kind === "none" && this.isRootless)) return null;
-    const manager: CgroupManager = cgroupManager({ layout, driver, rootless: this.isRootless });
+    if (driver === "disabled" || (layout.kind === "none" && isRootless)) return null;
+    const manager: CgroupManager = cgroupManager({ layout, driver, rootless: isRootless });
     return manager.cgroup({ id, cgroupsPath });
   }
 
@@ -289,30 +297,4 @@ function checkPrivilege(spec: Spec): void {
     pointer: "/linux/namespaces",
     hint: "run as root (sudo), or write a config for an ordinary user: runlet spec --rootless",
   });
-}
-
-function makeRoot(root: string): void {
-  try {
-    if (isWritableDirectory(root)) return;
-    mkdirSync(root, { recursive: true, mode: 0o711 });
-    accessSync(root, constants.W_OK);
-  } catch (cause) {
-    const errno = String((cause as NodeJS.ErrnoException).code);
-    const isDenied = errno === "EACCES" || errno === "EPERM";
-    throw new RunletError(
-      isDenied ? "ERR_RUNLET_NOT_ROOT" : "ERR_RUNLET_USAGE",
-      `the state root ${quote(root)} cannot be used: ${errnoMessage(errno)}`,
-      { errno, syscall: "mkdir", hint: `${isDenied ? "run as root, or " : ""}name another directory: --root`, cause },
-    );
-  }
-}
-
-/** One call for what is there nearly always. */
-function isWritableDirectory(hostPath: string): boolean {
-  try {
-    accessSync(`${hostPath}/.`, constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,7 +1,6 @@
-import { closeSync } from "node:fs";
 import { type RunletError, SyscallError } from "@runlet/errors";
 import { hookOperations } from "@runlet/plan";
-import { connectUnix, receiveMessage, SOCK_SEQPACKET, sendMessage } from "@runlet/syscall";
+import { closeFd, connectUnix, receiveMessage, SOCK_SEQPACKET, sendMessage } from "@runlet/syscall";
 import { explainExec } from "./exec-failure.ts";
 import { failureOf, type RecordedOperation } from "./failure.ts";
 import { createStateFile, type HookState } from "./hook-runner.ts";
@@ -15,12 +14,11 @@ import type { StateRecord } from "./state-record.ts";
  * Connects to a container that waits for its start.
  *
  * @param directoryFd - the container's directory; stays the caller's.
- * @returns null when nobody listens.
+ * @returns the connection, the caller's; null when nobody listens.
  */
-export function connectForStart(directoryFd: number): (Disposable & { readonly fd: number }) | null {
+export function connectForStart(directoryFd: number): number | null {
   try {
-    const fd = connectUnix(directoryFd, startSocketName, SOCK_SEQPACKET);
-    return { fd, [Symbol.dispose]: () => closeSync(fd) };
+    return connectUnix(directoryFd, startSocketName, SOCK_SEQPACKET);
   } catch (error) {
     if (error instanceof SyscallError && (error.code === "ENOENT" || error.code === "ECONNREFUSED")) return null;
     throw error;
@@ -29,7 +27,7 @@ export function connectForStart(directoryFd: number): (Disposable & { readonly f
 
 /** What {@link startProcess} starts. */
 export interface ProcessStart {
-  /** See {@link connectForStart}; stays the caller's. */
+  /** See {@link connectForStart}; closed in the end. */
   readonly connectionFd: number;
   readonly record: StateRecord;
   /** What startContainer hooks get on standard input. */
@@ -48,18 +46,22 @@ export async function startProcess(start: ProcessStart): Promise<void> {
   const { connectionFd, record, state, signal, helperTimeoutMs = defaultHelperTimeoutMs } = start;
   const hasHooks = record.startOperations.operations.some(({ op }) => op === "hook");
   const hookMs = hasHooks ? hookMsOf(record) : 0;
-  goOn(connectionFd, hasHooks ? createStateFile(state) : null);
-  for (;;) {
-    const message = receiveMessage(connectionFd, maxReportBytes);
-    if (message === null) {
-      await waitForReport({ fd: connectionFd, limitMs: helperTimeoutMs + hookMs, signal });
-      continue;
+  try {
+    goOn(connectionFd, hasHooks ? createStateFile(state) : null);
+    for (;;) {
+      const message = receiveMessage(connectionFd, maxReportBytes);
+      if (message === null) {
+        await waitForReport({ fd: connectionFd, limitMs: helperTimeoutMs + hookMs, signal });
+        continue;
+      }
+      const report = decodeReport(message);
+      // The end of the connection: execve(2) closed it.
+      if (report === null) return;
+      if (report.kind === "failed") throw await explainFailure(record, report);
+      if (report.kind === "listener") passListener({ spec: record.config, state, fds: report.fds });
     }
-    const report = decodeReport(message);
-    // The end of the connection: execve(2) closed it.
-    if (report === null) return;
-    if (report.kind === "failed") throw await explainFailure(record, report);
-    if (report.kind === "listener") passListener({ spec: record.config, state, fds: report.fds });
+  } finally {
+    closeFd(connectionFd);
   }
 }
 
@@ -71,7 +73,7 @@ function goOn(connectionFd: number, stateFd: number | null): void {
     // A helper that has ended meanwhile is told of by the end of the connection.
     if (!(error instanceof SyscallError)) throw error;
   } finally {
-    if (stateFd !== null) closeSync(stateFd);
+    if (stateFd !== null) closeFd(stateFd);
   }
 }
 
@@ -87,9 +89,9 @@ async function explainFailure(record: StateRecord, report: Report): Promise<Runl
   const { firstIndex, operations } = record.startOperations;
   const recorded: RecordedOperation = operations[report.index - firstIndex] ?? { op: "exec", from: "", subject: "" };
   const [rootFd, ...otherFds] = report.fds;
-  for (const fd of otherFds) closeSync(fd);
+  for (const fd of otherFds) closeFd(fd);
   if (report.call !== "execve" || rootFd === undefined) {
-    if (rootFd !== undefined) closeSync(rootFd);
+    if (rootFd !== undefined) closeFd(rootFd);
     return failureOf(recorded, report);
   }
   return await explainExec(record.config.process, report, rootFd);

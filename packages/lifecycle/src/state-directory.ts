@@ -1,21 +1,22 @@
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, constants, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoMessage, isRunletError, quote, RunletError } from "@runlet/errors";
-import { connectUnix, readDirectory, SOCK_SEQPACKET, tryLock } from "@runlet/syscall";
+import {
+  closeFd,
+  connectUnix,
+  type FileStatus,
+  isUnchanged,
+  leadsTo,
+  makeDirectory,
+  openPath,
+  readDirectory,
+  removeDirectory,
+  replaceFile,
+  SOCK_SEQPACKET,
+  statPath,
+  tryLock,
+  unlinkPath,
+} from "@runlet/syscall";
 import { alreadyExists, notFound, notYours } from "./container-errors.ts";
 import { parseRecord, stringifyRecord } from "./record-json.ts";
 import type { StateRecord } from "./state-record.ts";
@@ -36,12 +37,24 @@ export interface StateLock extends Disposable {
   readonly directoryFd: number;
 }
 
+class HeldLock implements StateLock {
+  readonly directoryFd: number;
+
+  constructor(directoryFd: number) {
+    this.directoryFd = directoryFd;
+  }
+
+  [Symbol.dispose](): void {
+    closeFd(this.directoryFd);
+  }
+}
+
 /** The directory of one container below the state root: its record, its start socket, and its lock. */
 export class StateDirectory {
   readonly id: string;
   readonly hostPath: string;
   /** The record that was read or written last, and the file that it stood in. */
-  #last: { readonly file: string; readonly record: StateRecord } | null = null;
+  #last: { readonly file: FileStatus | null; readonly record: StateRecord } | null = null;
 
   /** @param rootHostPath - the state root. */
   constructor(rootHostPath: string, id: string) {
@@ -77,7 +90,7 @@ export class StateDirectory {
    */
   create(): void {
     try {
-      mkdirSync(this.hostPath, { mode: 0o700 });
+      makeDirectory(this.hostPath, 0o700);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") throw alreadyExists(this.id);
       throw this.#notWritten(error);
@@ -103,7 +116,7 @@ export class StateDirectory {
   /** Opens the directory. The descriptor is the caller's. @throws RunletError `ERR_RUNLET_NOT_FOUND`. */
   open(): number {
     try {
-      return openSync(this.hostPath, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+      return openPath(this.hostPath, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     } catch (error) {
       throw this.#notFound(error);
     }
@@ -117,29 +130,27 @@ export class StateDirectory {
    */
   async lock(): Promise<StateLock> {
     const directoryFd = this.open();
-    const deadline = Date.now() + lockTimeoutMs;
     try {
-      for (let delayMs = 1; !tryLock(directoryFd); delayMs = Math.min(delayMs * 2, 50)) {
-        if (Date.now() > deadline) {
-          throw new RunletError("ERR_RUNLET_LOCKED", `container ${this.id} is in use by another command`, {
-            hint: "wait until that command has ended",
-          });
-        }
-        await new Promise((resolve) => setTimeout(resolve, delayMs));
-      }
-      this.#checkPlace(directoryFd);
+      if (!tryLock(directoryFd)) await this.#awaitLock(directoryFd);
+      // A directory that was removed can still be locked, and a new container may have its path.
+      if (!leadsTo(this.hostPath, directoryFd)) throw notFound(this.id);
     } catch (error) {
-      closeSync(directoryFd);
+      closeFd(directoryFd);
       throw error;
     }
-    return { directoryFd, [Symbol.dispose]: () => closeSync(directoryFd) };
+    return new HeldLock(directoryFd);
   }
 
-  /** A directory that was removed can still be locked, and a new container may have its path. */
-  #checkPlace(directoryFd: number): void {
-    const held = fstatSync(directoryFd);
-    const found = statSync(this.hostPath, { throwIfNoEntry: false });
-    if (found?.ino !== held.ino || found.dev !== held.dev) throw notFound(this.id);
+  async #awaitLock(directoryFd: number): Promise<void> {
+    const deadline = Date.now() + lockTimeoutMs;
+    for (let delayMs = 1; !tryLock(directoryFd); delayMs = Math.min(delayMs * 2, 50)) {
+      if (Date.now() > deadline) {
+        throw new RunletError("ERR_RUNLET_LOCKED", `container ${this.id} is in use by another command`, {
+          hint: "wait until that command has ended",
+        });
+      }
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+    }
   }
 
   /**
@@ -152,7 +163,7 @@ export class StateDirectory {
 
   /** Says that the container is what its record says: its creation has ended. */
   complete(): void {
-    unlinkIfThere(join(this.hostPath, intentName));
+    unlinkPath(join(this.hostPath, intentName));
   }
 
   /**
@@ -160,12 +171,12 @@ export class StateDirectory {
    * what is left is what the record and the process say.
    */
   isBeingMade(): boolean {
-    if (identityOf(join(this.hostPath, intentName)) === "") return false;
+    if (identityOf(join(this.hostPath, intentName)) === null) return false;
     const directoryFd = this.open();
     try {
       return !tryLock(directoryFd, "shared");
     } finally {
-      closeSync(directoryFd);
+      closeFd(directoryFd);
     }
   }
 
@@ -176,11 +187,10 @@ export class StateDirectory {
 
   /** @returns path of the file. */
   #put(name: string, record: StateRecord): string {
-    const temporary = join(this.hostPath, `.${name}`);
-    const hostPath = join(this.hostPath, name);
+    const temporaryHostPath = `${this.hostPath}/.${name}`;
+    const hostPath = `${this.hostPath}/${name}`;
     try {
-      writeFileSync(temporary, stringifyRecord(record), { mode: 0o600 });
-      renameSync(temporary, hostPath);
+      replaceFile({ temporaryHostPath, hostPath, text: stringifyRecord(record), mode: 0o600 });
     } catch (error) {
       throw this.#notWritten(error);
     }
@@ -206,11 +216,11 @@ export class StateDirectory {
    */
   read(): StateRecord | null {
     const file = identityOf(join(this.hostPath, recordName));
-    if (file !== "" && this.#last?.file === file) return this.#last.record;
+    if (file !== null && this.#last?.file && isUnchanged(this.#last.file, file)) return this.#last.record;
     // The record replaces the intent: who finds neither may have looked for one before, and for the other after that.
     const text = this.#readText(recordName) ?? this.#readText(intentName) ?? this.#readText(recordName);
     if (text === undefined) {
-      closeSync(this.open());
+      closeFd(this.open());
       return null;
     }
     try {
@@ -249,18 +259,18 @@ export class StateDirectory {
     let directoryFd: number | undefined;
     try {
       directoryFd = this.open();
-      closeSync(connectUnix(directoryFd, startSocketName, SOCK_SEQPACKET));
+      closeFd(connectUnix(directoryFd, startSocketName, SOCK_SEQPACKET));
       return true;
     } catch {
       return false;
     } finally {
-      if (directoryFd !== undefined) closeSync(directoryFd);
+      if (directoryFd !== undefined) closeFd(directoryFd);
     }
   }
 
   /** Removes the start socket, after the start. */
   removeStartSocket(): void {
-    unlinkIfThere(join(this.hostPath, startSocketName));
+    unlinkPath(join(this.hostPath, startSocketName));
   }
 
   /**
@@ -272,10 +282,10 @@ export class StateDirectory {
     const found = lock === undefined ? readdirIfThere(this.hostPath) : namesIn(lock.directoryFd);
     for (const name of found.sort((a, b) => Number(isRecord(a)) - Number(isRecord(b)))) {
       if (name === notifyDirectoryName) removeNotifyDirectory(join(this.hostPath, name));
-      else unlinkIfThere(join(this.hostPath, name));
+      else unlinkPath(join(this.hostPath, name));
     }
     try {
-      rmdirSync(this.hostPath);
+      removeDirectory(this.hostPath);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     }
@@ -290,30 +300,21 @@ export class StateDirectory {
 }
 
 function removeNotifyDirectory(hostPath: string): void {
-  for (const name of readdirIfThere(hostPath)) unlinkIfThere(join(hostPath, name));
-  rmdirSync(hostPath);
+  for (const name of readdirIfThere(hostPath)) unlinkPath(join(hostPath, name));
+  removeDirectory(hostPath);
 }
 
-/** What tells a file from the one that takes its place; empty where there is none to be seen. */
-function identityOf(hostPath: string): string {
+/** @returns null where there is none to be seen. */
+function identityOf(hostPath: string): FileStatus | null {
   try {
-    const found = statSync(hostPath, { throwIfNoEntry: false });
-    return found === undefined ? "" : `${found.ino} ${found.mtimeMs} ${found.ctimeMs} ${found.size}`;
+    return statPath(hostPath) ?? null;
   } catch {
-    return "";
+    return null;
   }
 }
 
 function isRecord(name: string): boolean {
   return name === recordName || name === intentName;
-}
-
-function unlinkIfThere(hostPath: string): void {
-  try {
-    unlinkSync(hostPath);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
 }
 
 /** @param directoryFd - which nobody has read from before. */

@@ -1,5 +1,8 @@
-import { expect, test } from "vitest";
-import { defaultStateRoot } from "./state-root.ts";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { defaultStateRoot, makeStateRoot } from "./state-root.ts";
 
 const login = { XDG_RUNTIME_DIR: "/run/user/1000" };
 
@@ -31,3 +34,18 @@ test.each([{}, { XDG_RUNTIME_DIR: "" }, { XDG_RUNTIME_DIR: "run" }])(
     expect(() => rootOf(1000, env)).toThrow(expect.objectContaining({ code: "ERR_RUNLET_USAGE" }));
   },
 );
+
+test("one that is not there is made, and those above it", () => {
+  const directory = mkdtempSync(join(tmpdir(), "runlet-root-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const root = join(directory, "a/b/c");
+  makeStateRoot(root);
+  makeStateRoot(root);
+  expect(statSync(root).mode & 0o066).toBe(0);
+  const file = join(directory, "file");
+  writeFileSync(file, "");
+  const refusal = (errno: string) => expect.objectContaining({ code: "ERR_RUNLET_USAGE", errno, syscall: "mkdir" });
+  expect(() => makeStateRoot(file)).toThrow(refusal("EEXIST"));
+  expect(() => makeStateRoot(join(file, "below"))).toThrow(refusal("ENOTDIR"));
+  expect(() => makeStateRoot("/proc/none/below")).toThrow(refusal("ENOENT"));
+});

@@ -1,8 +1,10 @@
-import { isAbsolute, join } from "node:path";
-import { RunletError } from "@runlet/errors";
+import { accessSync, constants, mkdirSync, statSync } from "node:fs";
+import { dirname, isAbsolute, join } from "node:path";
+import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import { isInUserNamespace, readUidMap } from "./host.ts";
 
 const rootsOwn = "/run/runlet";
+const rootMode = 0o711;
 
 /** What decides where the state of containers lies. */
 export interface StateRootFacts {
@@ -37,4 +39,43 @@ function ownFacts(): StateRootFacts {
     env: process.env,
     isInUserNamespace: () => isInUserNamespace(readUidMap()),
   };
+}
+
+/**
+ * Makes the directory of the containers' states, where it is not there.
+ *
+ * @throws RunletError `ERR_RUNLET_NOT_ROOT`, `ERR_RUNLET_USAGE` for one that cannot be used.
+ */
+export function makeStateRoot(root: string): void {
+  try {
+    makeDirectories(root);
+    accessSync(root, constants.W_OK);
+  } catch (cause) {
+    const errno = String((cause as NodeJS.ErrnoException).code);
+    const isDenied = errno === "EACCES" || errno === "EPERM";
+    throw new RunletError(
+      isDenied ? "ERR_RUNLET_NOT_ROOT" : "ERR_RUNLET_USAGE",
+      `the state root ${quote(root)} cannot be used: ${errnoMessage(errno)}`,
+      { errno, syscall: "mkdir", hint: `${isDenied ? "run as root, or " : ""}name another directory: --root`, cause },
+    );
+  }
+}
+
+/** As `mkdir -p`: that of Node goes on for ever where nothing can be made, as in /proc. */
+function makeDirectories(hostPath: string): void {
+  try {
+    makeDirectory(hostPath);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || dirname(hostPath) === hostPath) throw error;
+    makeDirectories(dirname(hostPath));
+    makeDirectory(hostPath);
+  }
+}
+
+function makeDirectory(hostPath: string): void {
+  try {
+    mkdirSync(hostPath, rootMode);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !statSync(hostPath).isDirectory()) throw error;
+  }
 }

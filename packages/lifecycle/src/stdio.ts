@@ -1,13 +1,15 @@
-import { closeSync, openSync, readlinkSync, readSync, writeSync } from "node:fs";
+import { constants, readlinkSync, readSync, writeSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { RunletError } from "@runlet/errors";
-import { pipe, setNonblocking, waitReadable, waitWritable } from "@runlet/syscall";
+import { closeFd, openPath, pipe, setNonblocking, waitReadable, waitWritable } from "@runlet/syscall";
 import type { ContainerStreams, Stdio } from "./options.ts";
 
 /** The descriptors of a container's standard streams while it is being made. */
 export interface StandardDescriptors {
   /** Descriptors 0, 1 and 2 of the container. */
   readonly fds: readonly [number, number, number];
+  /** What these are open on, `/dev/null`; null where that has to be looked for. */
+  readonly links: readonly string[] | null;
   /** The caller's ends of the pipes: of stdin the writing one, of the others the reading ones. */
   readonly pipeFds: readonly [number, number, number] | null;
   /** Closes what was opened for the container and stays the caller's no longer. */
@@ -16,20 +18,30 @@ export interface StandardDescriptors {
   closePipes(): void;
 }
 
+const nullHostPath = "/dev/null";
+const nullLinks = [nullHostPath, nullHostPath, nullHostPath] as const;
+
 /** Opens what `stdio` asks for. */
 export function openStandardDescriptors(stdio: Stdio): StandardDescriptors {
   const nothing = () => {};
-  if (stdio === "inherit") return { fds: [0, 1, 2], pipeFds: null, closeContainerEnds: nothing, closePipes: nothing };
+  const kept = { links: null, pipeFds: null, closeContainerEnds: nothing, closePipes: nothing };
+  if (stdio === "inherit") return { ...kept, fds: [0, 1, 2] };
   if (stdio === "null") {
-    const fd = openSync("/dev/null", "r+");
-    return { fds: [fd, fd, fd], pipeFds: null, closeContainerEnds: () => closeSync(fd), closePipes: nothing };
+    const fd = openPath(nullHostPath, constants.O_RDWR);
+    return {
+      fds: [fd, fd, fd],
+      links: nullLinks,
+      pipeFds: null,
+      closeContainerEnds: () => closeFd(fd),
+      closePipes: nothing,
+    };
   }
   if (stdio !== "pipe") {
     if (!Array.isArray(stdio) || stdio.length !== 3 || !stdio.every((fd) => Number.isInteger(fd) && fd >= 0)) {
       throw new RunletError("ERR_RUNLET_USAGE", "stdio must be `inherit`, `null`, `pipe` or three descriptors");
     }
     const [input, output, error] = stdio as [number, number, number];
-    return { fds: [input, output, error], pipeFds: null, closeContainerEnds: nothing, closePipes: nothing };
+    return { ...kept, fds: [input, output, error] };
   }
   const opened: number[] = [];
   try {
@@ -42,12 +54,13 @@ export function openStandardDescriptors(stdio: Stdio): StandardDescriptors {
     for (const fd of pipeFds) setNonblocking(fd);
     return {
       fds,
+      links: null,
       pipeFds,
-      closeContainerEnds: () => fds.forEach(closeQuietly),
-      closePipes: () => pipeFds.forEach(closeQuietly),
+      closeContainerEnds: () => fds.forEach(closeFd),
+      closePipes: () => pipeFds.forEach(closeFd),
     };
   } catch (error) {
-    opened.forEach(closeQuietly);
+    opened.forEach(closeFd);
     throw error;
   }
 }
@@ -72,14 +85,6 @@ export function linksOf(fds: readonly number[]): string[] {
       });
     }
   });
-}
-
-function closeQuietly(fd: number): void {
-  try {
-    closeSync(fd);
-  } catch {
-    // It is closed already.
-  }
 }
 
 /**
@@ -112,7 +117,7 @@ function closePipe(
   callback: (error?: Error | null) => void,
 ) {
   waiting.abort();
-  closeQuietly(fd);
+  closeFd(fd);
   callback(error);
 }
 

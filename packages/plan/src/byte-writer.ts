@@ -89,8 +89,8 @@ export class ByteWriter implements Encoder {
     return this.#bytes.slice(at, this.#length);
   }
 
-  /** The bytes written; a view that later writes may change. */
-  finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+  /** Forgets what has been written. */
+  clear(): void {
+    this.#length = 0;
   }
 }

@@ -249,6 +249,9 @@ export function cloneFlags(plan: Plan): number {
   return 0;
 }
 
+/** Kept: memory that is written to for the first time is dear. */
+const writer = new ByteWriter();
+
 /**
  * Turns a plan into the bytes that the init helper interprets. Operations of the parent become pauses; those before the
  * clone and after the start are left out.
@@ -257,8 +260,8 @@ export function cloneFlags(plan: Plan): number {
  * see {@link operationAt}.
  */
 export function encode(plan: Plan, { firstSlotFd }: EncodeOptions): Uint8Array {
-  const writer = new ByteWriter();
   let canHide = true;
+  writer.clear();
   writer.u32(PLAN_MAGIC).u32(PLAN_VERSION).u32(0).u32(0);
   let firstIndex = 0;
   for (const phase of plan.phases) {
@@ -270,7 +273,7 @@ export function encode(plan: Plan, { firstSlotFd }: EncodeOptions): Uint8Array {
   }
   writer.patchU32(8, writer.length);
   writer.patchU32(HEAD_BYTES - 4, canHide ? PLAN_NOT_DUMPABLE : 0);
-  return writer.finish();
+  return writer.copyFrom(0);
 }
 
 /**

@@ -30,6 +30,8 @@ interface FileBinding {
     flags: number,
   ): number;
   fstatat(dirFd: number, path: PathLike, flags: number, into: Uint8Array): number;
+  replaceFile(temporaryPath: PathLike, path: PathLike, text: string, mode: number): number | [number, number];
+  leadsTo(path: PathLike, fd: number): number;
   fstatfs(fd: number): number | [number, number, number, number, number];
   fsetxattr(fd: number, name: PathLike, value: Uint8Array, flags: number): number;
   fgetxattr(fd: number, name: PathLike, into: Uint8Array): number;

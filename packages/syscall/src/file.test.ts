@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
@@ -13,6 +13,8 @@ import {
   fsetxattr,
   fstat,
   fstatfs,
+  isUnchanged,
+  leadsTo,
   linkat,
   lseek,
   lstatIfExists,
@@ -25,8 +27,10 @@ import {
   readlinkat,
   renameat2,
   renameFlags,
+  replaceFile,
   resolveFlags,
   seekWhence,
+  statPath,
   symlinkat,
   syncfs,
   unlinkat,
@@ -126,3 +130,66 @@ test("fstatfs reads what statfs does", () => {
 test("a NUL in a name is a TypeError, not a shorter name", () => {
   expect(() => mkdirat({ dirFd, path: "a\0b", mode: 0o700 })).toThrow(TypeError);
 });
+
+test("a file is replaced as a whole, and says which step failed", () => {
+  const hostPath = join(directory, "record");
+  const temporaryHostPath = join(directory, ".record");
+  for (const text of ["first", "", "é".repeat(50_000)]) {
+    replaceFile({ temporaryHostPath, hostPath, text, mode: 0o600 });
+    expect(readFileSync(hostPath, "utf8")).toBe(text);
+    expect(statSync(hostPath).mode & 0o777).toBe(0o600);
+    expect(readdirSync(directory)).toEqual(["record"]);
+  }
+  const absent = join(directory, "absent/record");
+  const mode = 0o600;
+  expect(() => replaceFile({ temporaryHostPath: absent, hostPath, text: "", mode })).toThrow(
+    expect.objectContaining({ code: "ENOENT", syscall: "open" }),
+  );
+  expect(() => replaceFile({ temporaryHostPath: "/dev/full", hostPath, text: "x", mode })).toThrow(
+    expect.objectContaining({ code: "ENOSPC", syscall: "write" }),
+  );
+  expect(() => replaceFile({ temporaryHostPath, hostPath: absent, text: "x", mode })).toThrow(
+    expect.objectContaining({ code: "ENOENT", syscall: "rename" }),
+  );
+});
+
+test("a path leads to a file until another is in its place", () => {
+  const hostPath = join(directory, "file");
+  writeFileSync(hostPath, "");
+  const fd = openat({ dirFd, path: "file", flags: openFlags.O_RDONLY });
+  try {
+    expect(leadsTo(hostPath, fd)).toBe(true);
+    // The old one is kept, so that its number cannot be the new one's.
+    rmSync(hostPath);
+    expect(leadsTo(hostPath, fd)).toBe(false);
+    writeFileSync(hostPath, "");
+    expect(leadsTo(hostPath, fd)).toBe(false);
+    expect(() => leadsTo(join(hostPath, "below"), fd)).toThrow(expect.objectContaining({ code: "ENOTDIR" }));
+  } finally {
+    closeFd(fd);
+  }
+});
+
+test("a change of a file is seen in its status, one of its times alone, too", () => {
+  const hostPath = join(directory, "file");
+  expect(statPath(hostPath)).toBeUndefined();
+  writeFileSync(hostPath, "a");
+  const before = statPath(hostPath);
+  const again = statPath(hostPath);
+  if (before === undefined || again === undefined) throw new Error("there is no file");
+  expect(before).toEqual(fstat(openAndForget(hostPath)));
+  expect(isUnchanged(before, again)).toBe(true);
+  for (const part of ["mtime", "ctime"] as const) {
+    const { seconds, nanoseconds } = again[part];
+    expect(isUnchanged(before, { ...again, [part]: { seconds, nanoseconds: nanoseconds + 1 } })).toBe(false);
+    expect(isUnchanged(before, { ...again, [part]: { seconds: seconds + 1, nanoseconds } })).toBe(false);
+  }
+  writeFileSync(hostPath, "ab");
+  expect(isUnchanged(before, statPath(hostPath) ?? before)).toBe(false);
+});
+
+function openAndForget(path: string): number {
+  const fd = openat({ dirFd, path, flags: openFlags.O_RDONLY });
+  onTestFinished(() => closeFd(fd));
+  return fd;
+}

@@ -174,6 +174,23 @@ export function lstatIfExists(place: Place): FileStatus | undefined {
   return result < 0 ? fail("fstatat", result, place.path) : readStatus();
 }
 
+/** As {@link fstatat} of a host path, following links; undefined if nothing is there. @throws SyscallError */
+export function statPath(hostPath: string): FileStatus | undefined {
+  const result = calls().fstatat(atFlags.AT_FDCWD, hostPath, 0, statusBytes);
+  if (result === -2) return undefined;
+  return result < 0 ? fail("stat", result, hostPath) : readStatus();
+}
+
+/** Whether two looks at a path have found the same file, and nothing of it changed between them, as far as its times tell. */
+export function isUnchanged(before: FileStatus, after: FileStatus): boolean {
+  if (before.ino !== after.ino || before.dev !== after.dev || before.sizeBytes !== after.sizeBytes) return false;
+  return isSameTime(before.mtime, after.mtime) && isSameTime(before.ctime, after.ctime);
+}
+
+function isSameTime(one: Timestamp, other: Timestamp): boolean {
+  return one.seconds === other.seconds && one.nanoseconds === other.nanoseconds;
+}
+
 function readStatus(): FileStatus {
   const number = (index: number) => Number(statusNumbers[index]);
   return {
@@ -191,6 +208,39 @@ function readStatus(): FileStatus {
     mtime: { seconds: number(12), nanoseconds: number(13) },
     ctime: { seconds: number(14), nanoseconds: number(15) },
   };
+}
+
+/** What {@link replaceFile} writes. */
+export interface FileReplacement {
+  /** Beside `hostPath`; what is there is overwritten, and left when the writing fails. */
+  readonly temporaryHostPath: string;
+  readonly hostPath: string;
+  readonly text: string;
+  /** Of the new file, less the umask. */
+  readonly mode: number;
+}
+
+/**
+ * Writes a file beside the one that is there, and puts it in its place: a reader sees one or the other.
+ *
+ * @throws SyscallError of open(2), write(2) or rename(2).
+ */
+export function replaceFile({ temporaryHostPath, hostPath, text, mode }: FileReplacement): void {
+  const failure = calls().replaceFile(temporaryHostPath, hostPath, text, mode);
+  if (typeof failure === "number") return;
+  const [errno, step] = failure;
+  fail(["open", "write", "rename"][step] ?? "", -errno, temporaryHostPath);
+}
+
+/**
+ * Whether a path leads to the file that is open: it may have been removed meanwhile, and another be there in its place.
+ *
+ * @throws SyscallError when it cannot be seen.
+ */
+export function leadsTo(hostPath: string, fd: number): boolean {
+  const result = calls().leadsTo(hostPath, fd);
+  if (result === -2) return false;
+  return result < 0 ? fail("stat", result, hostPath) : result === 1;
 }
 
 /** fstatfs(2): of the file system and mount that a descriptor (`O_PATH` included) lies on. @throws SyscallError */

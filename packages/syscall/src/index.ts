@@ -24,12 +24,15 @@ export {
   NLM_F_DUMP,
   NLM_F_REPLACE,
 } from "./netlink.ts";
+export * from "./path.ts";
 export {
   type ChildExit,
   type ChildProcess,
   duplicate,
   type HelperOptions,
   openPidfd,
+  type ProcessStatus,
+  readProcessStatus,
   type StartingHelper,
   sendPlan,
   sendSignal,

@@ -15,6 +15,7 @@ interface ProcessBinding {
   ): Promise<number> | number;
   waitPidfd(pidfd: number): number[] | number;
   waitAnyChild(): number[] | number;
+  processStatus(pid: number): number[] | number;
   pidfdOpen(pid: number): number;
   pidfdSendSignal(pidfd: number, signal: number): number;
   setChildSubreaper(isSubreaper: boolean): number;
@@ -119,13 +120,15 @@ export function sendPlan(controlFd: number, plan: Uint8Array, fds: readonly numb
   if (plan.length > maxMessageBytes || !sendInMessage(controlFd, plan, fds)) sendAsFile(controlFd, plan, fds);
 }
 
+/** What is sent is made here. */
+const planMessage = new Uint8Array(headBytes + maxMessageBytes);
+
 /** @returns whether it was short enough for this host (net.core.wmem_default). */
 function sendInMessage(controlFd: number, plan: Uint8Array, fds: readonly number[]): boolean {
-  const message = new Uint8Array(headBytes + plan.length);
-  message.set(planHead(fds.length, plan.length));
-  message.set(plan, headBytes);
+  planMessage.set(planHead(fds.length, plan.length));
+  planMessage.set(plan, headBytes);
   try {
-    sendMessage(controlFd, message, fds.slice(0, maxPassedFds));
+    sendMessage(controlFd, planMessage.subarray(0, headBytes + plan.length), fds.slice(0, maxPassedFds));
   } catch (error) {
     if (error instanceof SyscallError && error.code === "EMSGSIZE") return false;
     throw error;
@@ -198,6 +201,22 @@ export function waitPidfd(pidfd: number): ChildExit | null {
 export function waitAnyChild(): number | null {
   const result = binding<ProcessBinding>().waitAnyChild();
   return typeof result === "number" ? null : (result[0] ?? null);
+}
+
+/** What of a process tells whether it is still the one that was recorded. */
+export interface ProcessStatus {
+  /** One letter of proc_pid_stat(5): `R`, `S`, `Z`, … */
+  readonly state: string;
+  /** When it started, in clock ticks after boot: a pid that was used again has another. */
+  readonly startTime: number;
+}
+
+/** @returns the status of a process from /proc/PID/stat, or null when there is none. */
+export function readProcessStatus(pid: number): ProcessStatus | null {
+  const result = binding<ProcessBinding>().processStatus(pid);
+  if (typeof result === "number") return null;
+  const [state = 0, startTime = 0] = result;
+  return { state: String.fromCharCode(state), startTime };
 }
 
 const [ENOENT, ESRCH, EINVAL] = [2, 3, 22];

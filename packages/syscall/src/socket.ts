@@ -74,6 +74,9 @@ export function sendMessage(fd: number, bytes: Uint8Array, fds: readonly number[
   check(binding<SocketBinding>().sendMessage(fd, bytes, fds), "sendmsg");
 }
 
+/** What messages are received into; most are shorter. */
+const received = new Uint8Array(2048);
+
 /**
  * Receives one message without waiting.
  *
@@ -81,11 +84,11 @@ export function sendMessage(fd: number, bytes: Uint8Array, fds: readonly number[
  * @returns the message, empty at the end of the connection; null when there is none yet.
  */
 export function receiveMessage(fd: number, maxBytes: number): Message | null {
-  const buffer = new Uint8Array(maxBytes);
+  const buffer = maxBytes > received.length ? new Uint8Array(maxBytes) : received.subarray(0, maxBytes);
   const result = binding<SocketBinding>().receiveMessage(fd, buffer, false);
   if (typeof result !== "number") {
     const [length = 0, ...fds] = result;
-    return { bytes: buffer.subarray(0, length), fds };
+    return { bytes: buffer.slice(0, length), fds };
   }
   // Nothing there yet is the usual case, and an error is dear to make.
   const code = errnoName(-result);

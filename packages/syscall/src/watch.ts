@@ -17,6 +17,10 @@ interface Waiter {
   readonly number: number;
   readonly resolve: () => void;
   readonly reject: (reason: unknown) => void;
+  /** Null for a wait without a limit. */
+  readonly timer: ReturnType<typeof setTimeout> | null;
+  readonly signal: AbortSignal | undefined;
+  readonly onAbort: () => void;
 }
 
 const waiters = new Map<number, Waiter>();
@@ -43,6 +47,8 @@ function take(fd: number, number: number): Waiter | undefined {
   if (waiter?.number !== number) return undefined;
   waiters.delete(fd);
   native().unwatch(fd);
+  if (waiter.timer !== null) clearTimeout(waiter.timer);
+  waiter.signal?.removeEventListener("abort", waiter.onAbort);
   return waiter;
 }
 
@@ -101,22 +107,15 @@ export function createEventFd(): number {
   return check(binding<WatchBinding>().createEventFd(), "eventfd2");
 }
 
-async function wait(fd: number, events: number, { signal, limitMs, timeoutError }: Partial<WaitLimit>): Promise<void> {
-  signal?.throwIfAborted();
-  const addon = native();
-  const number = nextNumber;
-  nextNumber = (nextNumber + 1) >>> 0;
-  const onAbort = () => take(fd, number)?.reject(signal?.reason);
-  const timer =
-    limitMs === undefined ? undefined : setTimeout(() => take(fd, number)?.reject(timeoutError?.()), limitMs);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      check(addon.watch(fd, events, number), "epoll_ctl");
-      waiters.set(fd, { number, resolve, reject });
-      signal?.addEventListener("abort", onAbort, { once: true });
-    });
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
-  }
+function wait(fd: number, events: number, { signal, limitMs, timeoutError }: Partial<WaitLimit>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const number = nextNumber;
+    nextNumber = (nextNumber + 1) >>> 0;
+    check(native().watch(fd, events, number), "epoll_ctl");
+    const onAbort = () => take(fd, number)?.reject(signal?.reason);
+    const timer = limitMs === undefined ? null : setTimeout(() => take(fd, number)?.reject(timeoutError?.()), limitMs);
+    waiters.set(fd, { number, resolve, reject, timer, signal, onAbort });
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
 }

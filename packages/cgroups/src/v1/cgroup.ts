@@ -1,5 +1,6 @@
 import { RunletError } from "@runlet/errors";
 import type { LinuxResources } from "@runlet/spec";
+import { makeDirectories } from "@runlet/syscall";
 import type {
   CgroupCreateOptions,
   CgroupDescriptors,
@@ -86,10 +87,12 @@ export class V1Cgroup implements FileCgroup {
   }
 
   async create({ pid }: CgroupCreateOptions = {}): Promise<void> {
-    const made: V1Place[] = [];
+    const { places } = this.#options;
+    const countAtOnce = this.#makeAtOnce();
+    const made = new Set(places.slice(0, countAtOnce));
     try {
-      for (const place of this.#options.places) {
-        if (this.#make(place, pid)) made.push(place);
+      for (const place of places) {
+        if (this.#make(place, { pid, isMade: made.has(place) })) made.add(place);
       }
       if (pid !== undefined) this.#join(pid);
     } catch (error) {
@@ -98,13 +101,25 @@ export class V1Cgroup implements FileCgroup {
     }
   }
 
-  /** @param pid - the process that may be in already. @returns whether the group was made. */
-  #make(place: V1Place, pid: number | undefined): boolean {
+  /** Makes the groups that have no others of the container above them. @returns how many of the places, from the first on. */
+  #makeAtOnce(): number {
+    const { places } = this.#options;
+    if (places.some(({ nested }) => nested.names.length > 1)) return 0;
+    const hostPaths = places.map(({ nested }) => leafPath(nested));
+    return makeDirectories(hostPaths, 0o777);
+  }
+
+  /**
+   * @param pid - the process that may be in already.
+   * @param isMade - whether the group has been made just now.
+   * @returns whether the group was made.
+   */
+  #make(place: V1Place, { pid, isMade }: { pid: number | undefined; isMade: boolean }): boolean {
     const hostPath = leafPath(place.nested);
     const hasCpuset = place.controllers.includes("cpuset");
-    let isNew = false;
+    let isNew = isMade;
     try {
-      isNew = makeLeaf(place.nested, hasCpuset ? inheritCpuset : undefined);
+      if (!isMade) isNew = makeLeaf(place.nested, hasCpuset ? inheritCpuset : undefined);
       if (hasCpuset) (isNew ? initialiseCpuset : inheritCpuset)(hostPath);
     } catch (error) {
       removeMade(place.nested, isNew);

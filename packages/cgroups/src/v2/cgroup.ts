@@ -1,7 +1,7 @@
-import { closeSync, constants, openSync } from "node:fs";
+import { constants } from "node:fs";
 import type { RunletError } from "@runlet/errors";
 import type { LinuxResources } from "@runlet/spec";
-import { openFlags } from "@runlet/syscall";
+import { closeFd, openFlags, openPath } from "@runlet/syscall";
 import type {
   CgroupCreateOptions,
   CgroupDescriptors,
@@ -132,17 +132,17 @@ export class V2Cgroup implements FileCgroup {
     const fd = this.#openProcsFile();
     if (fd === null) return noGroup();
     try {
-      const directoryFd = openSync(this.#hostPath, openFlags.O_PATH | constants.O_DIRECTORY);
+      const directoryFd = openPath(this.#hostPath, openFlags.O_PATH | constants.O_DIRECTORY);
       return { procs: [{ controller: "", fd }], directoryFd };
     } catch (error) {
-      closeSync(fd);
+      closeFd(fd);
       throw error;
     }
   }
 
   #openProcsFile(): number | null {
     try {
-      return openSync(`${this.#hostPath}/cgroup.procs`, constants.O_WRONLY);
+      return openPath(`${this.#hostPath}/cgroup.procs`, constants.O_WRONLY);
     } catch (error) {
       if (this.#bearsRefusals && (isGone(error) || isRefusal(error))) return null;
       throw error;
@@ -300,5 +300,5 @@ export class V2Cgroup implements FileCgroup {
 
 /** For a process that stays where it is: what it writes to join goes nowhere. */
 function noGroup(): CgroupDescriptors {
-  return { procs: [{ controller: "", fd: openSync("/dev/null", constants.O_WRONLY) }], directoryFd: null };
+  return { procs: [{ controller: "", fd: openPath("/dev/null", constants.O_WRONLY) }], directoryFd: null };
 }

@@ -4,6 +4,7 @@ import type { Cgroup } from "@runlet/cgroups";
 import { errnoMessage, quote, RunletError } from "@runlet/errors";
 import type { Plan } from "@runlet/plan";
 import type { Spec } from "@runlet/spec";
+import { readProcessStatus } from "@runlet/syscall";
 import { selectAnnotations } from "../annotations.ts";
 import type { LoadedConfig } from "../config.ts";
 import { Container } from "../container.ts";
@@ -14,7 +15,6 @@ import { runPoststartHooks, runPoststopHooks } from "../hook-runner.ts";
 import { newRecord } from "../new-record.ts";
 import type { Warning } from "../options.ts";
 import { writePidFile } from "../pid-file.ts";
-import { readProcessStatus } from "../process-status.ts";
 import { notifyContainerPath, withNotifyMount } from "../service-manager.ts";
 import type { StateDirectory, StateLock } from "../state-directory.ts";
 import type { StateRecord } from "../state-record.ts";
@@ -105,7 +105,7 @@ async function restore(request: RestoreRequest, undo: Undo[]): Promise<Container
   let restored: RestoredProcess;
   let lock: StateLock;
   try {
-    record = { ...newRecord(request, stdio.fds), ...(hasNotifySocket ? { hasNotifySocket } : {}) };
+    record = { ...newRecord(request, stdio), ...(hasNotifySocket ? { hasNotifySocket } : {}) };
     undo.push(() =>
       record.init_process_pid === 0 ? undefined : runPoststopHooks(spec, hookStateOf(record, "stopped"), warn),
     );

@@ -3,7 +3,7 @@ import type { Cgroup, CgroupDescriptors } from "@runlet/cgroups";
 import { quote, RunletError } from "@runlet/errors";
 import type { Operation, Plan } from "@runlet/plan";
 import type { LinuxResources } from "@runlet/spec";
-import { type ChildProcess, fstat, openPidfd, sendSignal, waitPidfd, waitReadable } from "@runlet/syscall";
+import { type ChildProcess, closeFds, fstat, openPidfd, sendSignal, waitPidfd, waitReadable } from "@runlet/syscall";
 import { type HookState, runHook } from "../hook-runner.ts";
 import { type CriuOptions, type CriuResponse, requestTypes } from "./criu-message.ts";
 import { type CriuNotification, CriuProcess, type CriuSurroundings } from "./criu-process.ts";
@@ -177,7 +177,7 @@ function openGroups(cgroup: Cgroup | null): (CgroupDescriptors & Disposable) | n
   const groups = cgroup.openProcs();
   const fds = groups.procs.map(({ fd }) => fd);
   if (groups.directoryFd !== null) fds.push(groups.directoryFd);
-  return { ...groups, [Symbol.dispose]: () => fds.forEach(closeSync) };
+  return { ...groups, [Symbol.dispose]: () => closeFds(fds) };
 }
 
 /**

@@ -80,7 +80,7 @@ struct export_entry {
   const char *name;
   napi_callback function;
 };
-extern const struct export_entry process_exports[], socket_exports[], watch_exports[], terminal_exports[],
+extern const struct export_entry path_exports[], process_exports[], socket_exports[], watch_exports[], terminal_exports[],
     file_exports[], sync_exports[], writer_exports[], attribute_exports[], mount_exports[], bpf_exports[], systemd_exports[],
     netlink_exports[], signal_exports[];
 

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -180,6 +181,37 @@ static napi_value file_fstatat(napi_env env, napi_callback_info info) {
   return number_value(env, 0);
 }
 
+/* replaceFile(temporaryPath, path, text, mode): 0 | [errno, what failed: 0 open, 1 write, 2 rename]. Writes a file beside the
+ * one that is there, and puts it in its place. */
+static napi_value file_replace(napi_env env, napi_callback_info info) {
+  enum { OPEN, WRITE, RENAME };
+  struct args args = args_of(env, info);
+  CLEANUP_FREE char *temporary = arg_text(&args, 0), *path = arg_text(&args, 1), *text = arg_text(&args, 2);
+  mode_t mode = (mode_t)arg_int(&args, 3);
+  if (args_failed(&args)) return NULL;
+  int fd CLEANUP_FD = (int)RETRY(open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+  if (fd < 0) return array_value(env, (int64_t[]){errno, OPEN}, 2);
+  for (size_t left = strlen(text), written = 0; left > 0; left -= written) {
+    ssize_t count = RETRY(write(fd, text + strlen(text) - left, left));
+    if (count < 0) return array_value(env, (int64_t[]){errno, WRITE}, 2);
+    written = (size_t)count;
+  }
+  if (rename(temporary, path) < 0) return array_value(env, (int64_t[]){errno, RENAME}, 2);
+  return number_value(env, 0);
+}
+
+/* leadsTo(path, fd): 1 when a path leads to the file that is open, 0 when to another one, | -errno */
+static napi_value file_leads_to(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  CLEANUP_FREE char *path = arg_text(&args, 0);
+  int fd = arg_int(&args, 1);
+  if (args_failed(&args)) return NULL;
+  struct stat open_file, found;
+  if (syscall(SYS_newfstatat, fd, "", &open_file, AT_EMPTY_PATH) < 0) return result_value(env, -1);
+  if (syscall(SYS_newfstatat, AT_FDCWD, path, &found, 0) < 0) return result_value(env, -1);
+  return number_value(env, open_file.st_ino == found.st_ino && open_file.st_dev == found.st_dev);
+}
+
 /* fstatfs(fd) -> [type, flags, blockSize, blocks, availableBlocks] or -errno */
 static napi_value file_fstatfs(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
@@ -278,6 +310,8 @@ const struct export_entry file_exports[] = {
     {"fchownat", file_fchownat},
     {"utimensat", file_utimensat},
     {"fstatat", file_fstatat},
+    {"replaceFile", file_replace},
+    {"leadsTo", file_leads_to},
     {"fstatfs", file_fstatfs},
     {"copyFileRange", file_copy_file_range},
     {"lseek", file_lseek},

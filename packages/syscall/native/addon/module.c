@@ -150,6 +150,7 @@ static void add_exports(napi_env env, napi_value exports, const struct export_en
 }
 
 NAPI_MODULE_INIT() {
+  add_exports(env, exports, path_exports);
   add_exports(env, exports, process_exports);
   add_exports(env, exports, socket_exports);
   add_exports(env, exports, watch_exports);

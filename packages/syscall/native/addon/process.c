@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -224,6 +225,31 @@ static napi_value wait_any_child(napi_env env, napi_callback_info info) {
   return array_value(env, (int64_t[]){information.si_pid, information.si_code, information.si_status}, 3);
 }
 
+/* processStatus(pid): [state's character, start time in clock ticks after boot] of /proc/PID/stat, | -errno */
+static napi_value process_status(napi_env env, napi_callback_info info) {
+  struct args args = args_of(env, info);
+  int pid = arg_int(&args, 0);
+  if (args_failed(&args)) return NULL;
+  char path[32], text[2048];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  int fd CLEANUP_FD = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return number_value(env, -errno);
+  ssize_t length = RETRY(read(fd, text, sizeof text - 1));
+  if (length < 0) return number_value(env, -errno);
+  text[length] = '\0';
+  /* The name of the command may contain blanks and parentheses; the fields begin behind the last one, with the third. */
+  const char *field = strrchr(text, ')');
+  if (!field || field[1] != ' ') return number_value(env, -EPROTO);
+  field += 2;
+  int64_t state = (unsigned char)*field;
+  for (int number = 3; number < 22 && field; number++) {
+    field = strchr(field, ' ');
+    if (field) field++;
+  }
+  if (!field) return number_value(env, -EPROTO);
+  return array_value(env, (int64_t[]){state, strtoll(field, NULL, 10)}, 2);
+}
+
 static napi_value pidfd_open_export(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   int pid = arg_int(&args, 0);
@@ -272,6 +298,7 @@ const struct export_entry process_exports[] = {
     {"startHelper", start_helper_export},
     {"waitPidfd", wait_pidfd},
     {"waitAnyChild", wait_any_child},
+    {"processStatus", process_status},
     {"pidfdOpen", pidfd_open_export},
     {"pidfdSendSignal", pidfd_send_signal_export},
     {"setChildSubreaper", set_child_subreaper},

@@ -7,7 +7,7 @@
  * answers with the nanoseconds that took. Those calls are the library's own, in its order: the state directory below ROOT, its
  * lock and the record, a v1 control group in each hierarchy (GROUP...), the start of the same helper with the same encoded plan
  * (a file), the start socket, the waits. What is left out is what Node does for itself: its memory, its threads, and the
- * epoll of its loop, of which poll(2) is made here. `test-e2e/tests/bench.test.ts` compares the two. */
+ * epoll of its loop, in whose place stands poll(2). `bench/test/kernel-share.root.test.ts` compares the two. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,7 @@
-/* The addon's own conventions: every function takes plain numbers, strings and buffers, makes one system call or one
- * inseparable sequence of them, and returns a value >= 0 or -errno. Wrong JavaScript types throw a TypeError; nothing
- * else throws. No policy: what to call, in which order and with which flags is decided in TypeScript. */
+/* The addon's own conventions: every function takes plain numbers, strings and buffers, makes one system call, one
+ * inseparable sequence of them, or the same one for many paths, and returns a value >= 0 or -errno. Wrong JavaScript types
+ * throw a TypeError; nothing else throws. No policy: what to call, in which order and with which flags is decided in
+ * TypeScript. */
 #ifndef RUNLET_ADDON_H
 #define RUNLET_ADDON_H
 

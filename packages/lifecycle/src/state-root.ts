@@ -74,7 +74,7 @@ function makeDirectories(hostPath: string): void {
 
 function makeDirectory(hostPath: string): void {
   try {
-    mkdirSync(hostPath, rootMode);
+    mkdirSync(hostPath, { mode: rootMode });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !statSync(hostPath).isDirectory()) throw error;
   }

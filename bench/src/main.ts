@@ -8,9 +8,10 @@
  * counts is the contestant then, and not the caches that the one before it has left.
  */
 import { spawnSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Case, cases, findContestants, type Sizes } from "./contestant.ts";
+import { hostLayout, runInMountNamespace, unifiedPath } from "./mount-namespace.ts";
 import { checkTargets, type Entry, formatTable, median } from "./report.ts";
 import { makeScene } from "./scene.ts";
 import { compareUnpacking, formatUnpacking, type UnpackComparison } from "./unpack.ts";
@@ -27,37 +28,6 @@ const { values } = parseArgs({
     help: { type: "boolean", short: "h", default: false },
   },
 });
-
-const unifiedPath = "/sys/fs/cgroup/unified";
-
-/**
- * Everybody is measured in a mount namespace of its own. Since crun refuses a hybrid layout, it does not show the v2 part.
- * What runtimes keep about containers lies on a tmpfs there, as /run is on every distribution.
- *
- * @returns whether the measurement has been made by a process in such a namespace.
- */
-function measureInside(): boolean {
-  if (process.env.RUNLET_BENCH_INSIDE !== undefined) return false;
-  const isHybrid = readFileSync("/proc/self/mounts", "utf8").includes(` ${unifiedPath} cgroup2 `);
-  const prepare = isHybrid ? `umount ${unifiedPath} && ` : "";
-  const inner = spawnSync(
-    "unshare",
-    [
-      "--mount",
-      "--propagation",
-      "private",
-      "sh",
-      "-c",
-      `${prepare}exec "$@"`,
-      "sh",
-      process.execPath,
-      ...process.argv.slice(1),
-    ],
-    { stdio: "inherit", env: { ...process.env, RUNLET_BENCH_INSIDE: isHybrid ? "hybrid" : "whole" } },
-  );
-  process.exitCode = inner.status ?? 1;
-  return true;
-}
 
 async function compare(): Promise<void> {
   const say = values.json ? () => undefined : (text: string) => console.log(text);
@@ -77,7 +47,7 @@ async function compare(): Promise<void> {
   const scene = makeScene();
   const { contestants, absent } = await findContestants(scene, values.only);
   say("All keep what they know about containers on a tmpfs.");
-  if (process.env.RUNLET_BENCH_INSIDE === "hybrid")
+  if (hostLayout === "hybrid")
     say(`All are measured without ${unifiedPath}, since crun refuses a hybrid cgroup layout.`);
   if (runsPerTurn > 1) say(`Each turn is ${runsPerTurn} runs, one after the other.`);
   for (const reason of absent) say(`Not measured: ${reason}.`);
@@ -154,4 +124,4 @@ if (values.help)
 else if (process.getuid?.() !== 0) {
   console.error("bench: the peers and the bare program need root");
   process.exitCode = 1;
-} else if (!measureInside()) await (values.case === "unpack" ? compareOnlyUnpacking() : compare());
+} else if (!runInMountNamespace()) await (values.case === "unpack" ? compareOnlyUnpacking() : compare());

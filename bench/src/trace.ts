@@ -1,6 +1,6 @@
 /**
  * Shows that the bare program makes the library's system calls: prints, as JSON, how often each makes which one for one
- * container, as strace(1) sees them.
+ * container, as strace(1) sees them; null where the bare program does not know the host's control groups.
  *
  *   node bench/dist/trace.js
  */
@@ -9,6 +9,7 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { bareCommand } from "./kernel-share.ts";
+import { runInMountNamespace } from "./mount-namespace.ts";
 import { makeScene } from "./scene.ts";
 
 /** What Node does for itself, and what the bare program does in its place. */
@@ -60,34 +61,38 @@ function countCalls(log: string, stateHostPath: string): Record<string, number> 
   return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-const scene = makeScene();
-try {
-  const bareRoot = join(scene.stateDirectory, "bare");
-  const libraryRoot = join(scene.stateDirectory, "library");
-  for (const root of [bareRoot, libraryRoot]) mkdirSync(root);
-  const bare = await bareCommand(scene, bareRoot);
-  const trace = (argv: readonly string[], input: string, stateHostPath: string) => {
-    const log = join(scene.directory, "log");
-    execFileSync("strace", ["-f", "-qq", "-s", "64", "-o", log, ...argv], {
-      input,
-      stdio: ["pipe", "ignore", "inherit"],
-    });
-    return countCalls(readFileSync(log, "utf8"), stateHostPath);
-  };
-  if (bare === undefined) {
-    console.log("null");
-  } else {
-    // A config that was written a moment ago is read again each time.
-    await sleep(6000);
-    const library = [process.execPath, join(import.meta.dirname, "library-worker.js"), libraryRoot];
-    console.log(
-      JSON.stringify({
-        library: trace(library, `run ${scene.bundle} 3 1\n`, libraryRoot),
-        bare: trace(bare, "\n\n", bareRoot),
-      }),
-    );
+async function compare(): Promise<void> {
+  const scene = makeScene();
+  try {
+    const bareRoot = join(scene.stateDirectory, "bare");
+    const libraryRoot = join(scene.stateDirectory, "library");
+    for (const root of [bareRoot, libraryRoot]) mkdirSync(root);
+    const bare = await bareCommand(scene, bareRoot);
+    const trace = (argv: readonly string[], input: string, stateHostPath: string) => {
+      const log = join(scene.directory, "log");
+      execFileSync("strace", ["-f", "-qq", "-s", "64", "-o", log, ...argv], {
+        input,
+        stdio: ["pipe", "ignore", "inherit"],
+      });
+      return countCalls(readFileSync(log, "utf8"), stateHostPath);
+    };
+    if (bare === undefined) {
+      console.log("null");
+    } else {
+      // A config that was written a moment ago is read again each time.
+      await sleep(6000);
+      const library = [process.execPath, join(import.meta.dirname, "library-worker.js"), libraryRoot];
+      console.log(
+        JSON.stringify({
+          library: trace(library, `run ${scene.bundle} 3 1\n`, libraryRoot),
+          bare: trace(bare, "\n\n", bareRoot),
+        }),
+      );
+    }
+  } finally {
+    execFileSync("umount", ["--lazy", scene.stateDirectory]);
+    rmSync(scene.directory, { recursive: true, force: true });
   }
-} finally {
-  execFileSync("umount", ["--lazy", scene.stateDirectory]);
-  rmSync(scene.directory, { recursive: true, force: true });
 }
+
+if (!runInMountNamespace()) await compare();

@@ -12,6 +12,13 @@ describe("readProcessStatus", () => {
     expect(isHelper(process.pid)).toBe(false);
   });
 
+  it.each([0, -1, 1.5, Number.NaN, 2 ** 31, 2 ** 32 + process.pid, "1", null, undefined])(
+    "knows no process %s",
+    (pid) => {
+      expect(readProcessStatus(pid as number)).toBeNull();
+    },
+  );
+
   it("is not misled by a pid that was used again", () => {
     const { startTime = 0 } = readProcessStatus(process.pid) ?? {};
     expect(isAlive(process.pid, startTime - 1)).toBe(false);

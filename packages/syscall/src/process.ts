@@ -211,8 +211,12 @@ export interface ProcessStatus {
   readonly startTime: number;
 }
 
-/** @returns the status of a process from /proc/PID/stat, or null when there is none. */
+const largestPid = 2 ** 31 - 1;
+
+/** @returns the status of a process from /proc/PID/stat, or null when there is none; also for what is no process id. */
 export function readProcessStatus(pid: number): ProcessStatus | null {
+  // A record that is damaged may name anything.
+  if (!Number.isInteger(pid) || pid <= 0 || pid > largestPid) return null;
   const result = binding<ProcessBinding>().processStatus(pid);
   if (typeof result === "number") return null;
   const [state = 0, startTime = 0] = result;

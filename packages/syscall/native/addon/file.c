@@ -188,13 +188,15 @@ static napi_value file_replace(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   CLEANUP_FREE char *temporary = arg_text(&args, 0), *path = arg_text(&args, 1), *text = arg_text(&args, 2);
   mode_t mode = (mode_t)arg_int(&args, 3);
+  if (!text) args.failed = true;
   if (args_failed(&args)) return NULL;
   int fd CLEANUP_FD = (int)RETRY(open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
   if (fd < 0) return array_value(env, (int64_t[]){errno, OPEN}, 2);
-  for (size_t left = strlen(text), written = 0; left > 0; left -= written) {
-    ssize_t count = RETRY(write(fd, text + strlen(text) - left, left));
+  const char *const end = text + strlen(text);
+  for (const char *rest = text; rest < end;) {
+    ssize_t count = RETRY(write(fd, rest, (size_t)(end - rest)));
     if (count < 0) return array_value(env, (int64_t[]){errno, WRITE}, 2);
-    written = (size_t)count;
+    rest += count;
   }
   if (rename(temporary, path) < 0) return array_value(env, (int64_t[]){errno, RENAME}, 2);
   return number_value(env, 0);

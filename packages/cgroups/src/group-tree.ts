@@ -7,7 +7,12 @@ import { isGone } from "./cgroup-file.ts";
  * is gone.
  */
 export function hasChildGroups(hostPath: string): boolean {
-  return (statPath(hostPath)?.nlink ?? 0) > 2;
+  try {
+    return (statPath(hostPath)?.nlink ?? 0) > 2;
+  } catch (error) {
+    if (isGone(error)) return false;
+    throw error;
+  }
 }
 
 /**

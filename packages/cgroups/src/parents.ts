@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync } from "node:fs";
-import { fgetxattr, fsetxattr, makeDirectory, removeDirectory } from "@runlet/syscall";
+import { fgetxattr, fsetxattr, makeDirectories, makeDirectory, removeDirectory } from "@runlet/syscall";
 import { errnoOf } from "./cgroup-file.ts";
 
 /**
@@ -59,6 +59,16 @@ export function makeLeaf(nested: NestedPath, onParent?: (hostPath: string) => vo
       if (onParent === undefined) makeParents(nested);
     }
   }
+}
+
+/**
+ * Makes the directories of a container's hierarchies in one call, where none has others of the container's above it.
+ *
+ * @returns how many have been made, from the first on; the others are for {@link makeLeaf}, which says why.
+ */
+export function makeLeaves(hierarchies: readonly NestedPath[]): number {
+  if (hierarchies.some(({ names }) => names.length > 1)) return 0;
+  return makeDirectories(hierarchies.map(leafPath), directoryMode);
 }
 
 function makeParents(nested: NestedPath, onParent?: (hostPath: string) => void): void {

@@ -1,6 +1,5 @@
 import { RunletError } from "@runlet/errors";
 import type { LinuxResources } from "@runlet/spec";
-import { makeDirectories } from "@runlet/syscall";
 import type {
   CgroupCreateOptions,
   CgroupDescriptors,
@@ -14,7 +13,7 @@ import { deviceRules } from "../device-rule.ts";
 import type { CgroupEvent } from "../events.ts";
 import { frozenError, goneError, joinError, makeError, notEmptyError } from "../existing-group.ts";
 import { checkMemoryUsage } from "../memory-usage.ts";
-import { leafPath, makeLeaf, removeMade, removeMarkedParents } from "../parents.ts";
+import { leafPath, makeLeaf, makeLeaves, removeMade, removeMarkedParents } from "../parents.ts";
 import { processesOf, signalAll } from "../processes.ts";
 import { removeGroups } from "../removal.ts";
 import type { PlannedWrite } from "../resource-value.ts";
@@ -88,8 +87,7 @@ export class V1Cgroup implements FileCgroup {
 
   async create({ pid }: CgroupCreateOptions = {}): Promise<void> {
     const { places } = this.#options;
-    const countAtOnce = this.#makeAtOnce();
-    const made = new Set(places.slice(0, countAtOnce));
+    const made = new Set(places.slice(0, makeLeaves(places.map(({ nested }) => nested))));
     try {
       for (const place of places) {
         if (this.#make(place, { pid, isMade: made.has(place) })) made.add(place);
@@ -99,14 +97,6 @@ export class V1Cgroup implements FileCgroup {
       for (const place of made) removeMade(place.nested, true);
       throw error;
     }
-  }
-
-  /** Makes the groups that have no others of the container above them. @returns how many of the places, from the first on. */
-  #makeAtOnce(): number {
-    const { places } = this.#options;
-    if (places.some(({ nested }) => nested.names.length > 1)) return 0;
-    const hostPaths = places.map(({ nested }) => leafPath(nested));
-    return makeDirectories(hostPaths, 0o777);
   }
 
   /**

@@ -50,6 +50,31 @@ napi_status napi_call_function(napi_env env, napi_value self, napi_value functio
   return napi_ok;
 }
 
+/* Strong ones alone. */
+struct napi_ref__ {
+  JSValue value;
+};
+
+napi_status napi_create_reference(napi_env env, napi_value value, uint32_t initial_count, napi_ref *result) {
+  (void)initial_count;
+  napi_ref made = malloc(sizeof *made);
+  if (!made) return napi_generic_failure;
+  made->value = JS_DupValue(env->ctx, napi_at(env, value));
+  *result = made;
+  return napi_ok;
+}
+
+napi_status napi_get_reference_value(napi_env env, napi_ref reference, napi_value *result) {
+  *result = napi_push(env, JS_DupValue(env->ctx, reference->value));
+  return napi_ok;
+}
+
+napi_status napi_delete_reference(napi_env env, napi_ref reference) {
+  JS_FreeValue(env->ctx, reference->value);
+  free(reference);
+  return napi_ok;
+}
+
 struct napi_deferred__ {
   JSValue resolve;
 };

@@ -119,11 +119,8 @@ export class HelperDriver implements AsyncDisposable {
       const plan = this.#work.plan;
       this.#starting = startHelper({ fds: [...fds, theirFd], cloneFlags: cloneFlags(plan), cgroupFd: cgroupFd ?? -1 });
     } catch (error) {
-      closeFd(theirFd);
       throw explainMemory(error);
     }
-    // It may fail before anybody waits for it.
-    this.#starting.started.finally(() => closeFd(theirFd)).catch(() => undefined);
   }
 
   /**
@@ -135,10 +132,11 @@ export class HelperDriver implements AsyncDisposable {
     const { plan, onProcess } = this.#work;
     const opened = new OpenedDescriptors();
     try {
-      await opened.open({ plan, startSocketFd, cgroup });
+      const opening = opened.open({ plan, startSocketFd, cgroup });
+      if (opening !== undefined) await opening;
       const bytes = encode(plan, { firstSlotFd: this.#slotFd });
-      // Usually it is there: its promise would tell in the next turn of the event loop.
-      this.#child = this.#starting?.childIfStarted() ?? (await this.#starting?.started) ?? null;
+      // Usually it is there: a promise would tell in the next turn of the event loop.
+      this.#child = this.#starting?.childIfStarted() ?? (await this.#starting?.started()) ?? null;
       beforeHandover?.();
       sendPlan(this.#controlFd, bytes, opened.fds);
     } catch (error) {
@@ -244,7 +242,7 @@ export class HelperDriver implements AsyncDisposable {
     this.#isDone = true;
     if (this.#controlFd >= 0) closeFd(this.#controlFd);
     if (this.#terminalFd !== null) closeFd(this.#terminalFd);
-    this.#child ??= (await this.#starting?.started.catch(() => null)) ?? null;
+    this.#child ??= (await this.#starting?.started().catch(() => null)) ?? null;
     if (this.#child === null) return;
     if (this.#exit === null) sendSignal(this.#child.pidfd, SIGKILL);
     await this.awaitEnd();

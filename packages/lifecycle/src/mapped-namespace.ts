@@ -28,7 +28,8 @@ export async function openMappedNamespace(descriptor: Extract<Descriptor, { kind
   const nullFd = openPath("/dev/null", constants.O_RDWR);
   try {
     // It waits for a plan that does not come.
-    const child = await startHelper({ fds: [nullFd, nullFd, nullFd, theirFd], cloneFlags: CLONE_NEW.user }).started;
+    const starting = startHelper({ fds: [nullFd, nullFd, nullFd, theirFd], cloneFlags: CLONE_NEW.user });
+    const child = await starting.started();
     try {
       await writeIdMappings(child.pid, {
         op: "writeIdMappings",
@@ -46,6 +47,6 @@ export async function openMappedNamespace(descriptor: Extract<Descriptor, { kind
       closeFd(child.pidfd);
     }
   } finally {
-    closeFds([ourFd, theirFd, nullFd]);
+    closeFds([ourFd, nullFd]);
   }
 }

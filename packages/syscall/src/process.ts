@@ -2,6 +2,7 @@ import { closeSync, readFileSync } from "node:fs";
 import { errnoName, SyscallError } from "@runlet/errors";
 import { binding, helperHostPath } from "./binding.ts";
 import { check } from "./check.ts";
+import { closeFd } from "./file.ts";
 import { createMemoryFile, sendMessage } from "./socket.ts";
 
 interface ProcessBinding {
@@ -12,7 +13,8 @@ interface ProcessBinding {
     cgroupFd: number,
     control: string,
     outcome: Uint8Array,
-  ): Promise<number> | number;
+    onEnd: (status: number) => void,
+  ): number;
   waitPidfd(pidfd: number): number[] | number;
   waitAnyChild(): number[] | number;
   processStatus(pid: number): number[] | number;
@@ -27,8 +29,8 @@ interface ProcessBinding {
 /** Options of {@link startHelper}. */
 export interface HelperOptions {
   /**
-   * The helper's descriptors 0, 1, 2 and so on, of which the last is its control socket. They stay the caller's, and open
-   * until the promise is settled.
+   * The helper's descriptors 0, 1, 2 and so on, of which the last is its control socket. That one is taken over, even when
+   * starting fails; the others stay the caller's, and open until the helper is there.
    */
   readonly fds: readonly number[];
   /** `CLONE_NEW*` flags of clone3(2). */
@@ -57,50 +59,78 @@ function sealedHelper(): number {
 
 /** A helper that is being started. */
 export interface StartingHelper {
+  /** What {@link started} gives, once the helper is there; null before. Throws nothing: of a failure the promise tells. */
+  childIfStarted(): ChildProcess | null;
   /**
    * The child, a zombie until {@link waitPidfd} has collected it.
    *
-   * @throws {@link SyscallError} `EPERM` without the privilege for a namespace, `ENOSPC` or `EUSERS` when there are too
-   *   many namespaces, `EAGAIN` at the limit of processes.
+   * @throws {@link SyscallError} of clone3(2): `EPERM` without the privilege for a namespace, `ENOSPC` or `EUSERS` when there
+   *   are too many namespaces, `EAGAIN` at the limit of processes.
    */
-  readonly started: Promise<ChildProcess>;
-  /** What `started` is going to be, once the helper is there; null before. Throws nothing: of a failure the promise tells. */
-  childIfStarted(): ChildProcess | null;
+  started(): Promise<ChildProcess>;
+}
+
+/** Words that the thread which starts a helper shares: whether the next two are there, process id | -errno, pidfd. */
+const [isThere, pidWord, pidfdWord, isAwaited, outcomeWords] = [0, 1, 2, 3, 4];
+
+class HelperStart implements StartingHelper {
+  readonly #outcome = new Int32Array(outcomeWords);
+  #settle: ((status: number) => void) | null = null;
+  #started: Promise<ChildProcess> | null = null;
+
+  constructor({ fds, cloneFlags, cgroupFd = -1 }: HelperOptions) {
+    const controlFd = fds.at(-1) ?? -1;
+    let helper: number;
+    try {
+      helper = sealedHelper();
+    } catch (error) {
+      closeFd(controlFd);
+      throw error;
+    }
+    const status = binding<ProcessBinding>().startHelper(
+      helper,
+      fds,
+      cloneFlags,
+      cgroupFd,
+      String(fds.length - 1),
+      new Uint8Array(this.#outcome.buffer),
+      (end) => this.#settle?.(end),
+    );
+    if (status === 0) return;
+    this.#outcome.set([1, status]);
+    closeFd(controlFd);
+  }
+
+  childIfStarted(): ChildProcess | null {
+    if (Atomics.load(this.#outcome, isThere) === 0) return null;
+    const pid = this.#outcome[pidWord] ?? 0;
+    return pid < 0 ? null : { pid, pidfd: this.#outcome[pidfdWord] ?? -1 };
+  }
+
+  started(): Promise<ChildProcess> {
+    this.#started ??= new Promise((resolve, reject) => {
+      const settle = (status: number) => {
+        const child = this.childIfStarted();
+        if (child !== null) resolve(child);
+        else reject(new SyscallError("clone3", -(status || (this.#outcome[pidWord] ?? 0))));
+      };
+      if (Atomics.load(this.#outcome, isThere) !== 0) settle(0);
+      this.#outcome[isAwaited] = 1;
+      this.#settle = settle;
+    });
+    return this.#started;
+  }
 }
 
 /**
  * Starts the init helper with a vfork-like clone3(2), straight into new namespaces, on a thread of the pool, so that the
- * caller can go on meanwhile: making namespaces takes the kernel as long as the caller has still to do. Settled when the
- * helper has been executed; it then waits for its plan ({@link sendPlan}). The size of the caller's memory costs nothing,
- * and no code of the caller's runs in the child.
+ * caller can go on meanwhile: making namespaces takes the kernel as long as the caller has still to do. It then waits for its
+ * plan ({@link sendPlan}). The size of the caller's memory costs nothing, and no code of the caller's runs in the child.
  *
  * @throws {@link SyscallError} of memfd_create(2).
  */
 export function startHelper(options: HelperOptions): StartingHelper {
-  const outcome = new Int32Array(3);
-  const ended = binding<ProcessBinding>().startHelper(
-    sealedHelper(),
-    options.fds,
-    options.cloneFlags,
-    options.cgroupFd ?? -1,
-    String(options.fds.length - 1),
-    new Uint8Array(outcome.buffer),
-  );
-  return { started: awaitStart(ended, outcome), childIfStarted: () => childOf(outcome) };
-}
-
-async function awaitStart(ended: Promise<number> | number, outcome: Int32Array): Promise<ChildProcess> {
-  const status = await ended;
-  const child = childOf(outcome);
-  if (child === null) throw new SyscallError("clone3", -(status || (outcome[1] ?? 0)));
-  return child;
-}
-
-/** The thread that starts the helper writes the first word last. */
-function childOf(outcome: Int32Array): ChildProcess | null {
-  if (Atomics.load(outcome, 0) === 0) return null;
-  const [, pid = 0, pidfd = -1] = outcome;
-  return pid < 0 ? null : { pid, pidfd };
+  return new HelperStart(options);
 }
 
 const MESSAGE_PLAN = 8;

@@ -51,10 +51,16 @@ char *arg_text(struct args *args, size_t index) {
   char *text = NULL;
   size_t length = 0;
   if (type == napi_string) {
-    if (napi_get_value_string_utf8(args->env, args->values[index], NULL, 0, &length) != napi_ok) goto wrong;
+    /* To ask for the length first takes as long as the text. */
+    char room[8192];
+    napi_value value = args->values[index];
+    if (napi_get_value_string_utf8(args->env, value, room, sizeof room, &length) != napi_ok) goto wrong;
+    bool is_cut = length + 4 >= sizeof room;
+    if (is_cut && napi_get_value_string_utf8(args->env, value, NULL, 0, &length) != napi_ok) goto wrong;
     text = malloc(length + 1);
-    if (text == NULL || napi_get_value_string_utf8(args->env, args->values[index], text, length + 1, &length) != napi_ok)
-      goto wrong;
+    if (text == NULL) goto wrong;
+    if (!is_cut) memcpy(text, room, length);
+    else if (napi_get_value_string_utf8(args->env, value, text, length + 1, &length) != napi_ok) goto wrong;
   } else {
     uint8_t *bytes = arg_bytes(args, index, &length);
     if (args->failed) return NULL;

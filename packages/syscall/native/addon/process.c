@@ -129,7 +129,9 @@ static long start_helper(struct start *start, uint64_t flags, int cgroup_fd, int
 
 /* A start on a thread of the pool, while JavaScript goes on. */
 struct start_call {
-  napi_deferred deferred;
+  napi_env env;
+  /* Called at the end where `outcome` says so; holds `outcome`, too. */
+  napi_ref on_end;
   napi_async_work work;
   struct start start;
   uint64_t flags;
@@ -139,13 +141,17 @@ struct start_call {
   char *argv[3];
   long pid;
   int pidfd;
-  /* JavaScript's: whether the rest is there, process id, pidfd. */
+  /* JavaScript's. */
   int32_t *outcome;
 };
+
+enum outcome { OUTCOME_IS_THERE, OUTCOME_PID, OUTCOME_PIDFD, OUTCOME_IS_AWAITED, OUTCOME_WORDS };
 
 static void free_start_call(struct start_call **pointer) {
   struct start_call *call = *pointer;
   if (!call) return;
+  if (call->work) napi_delete_async_work(call->env, call->work);
+  if (call->on_end) napi_delete_reference(call->env, call->on_end);
   free(call->fds);
   free(call->control);
   free(call);
@@ -155,24 +161,30 @@ static void execute_start(napi_env env, void *data) {
   (void)env;
   struct start_call *call = data;
   call->pid = start_helper(&call->start, call->flags, call->cgroup_fd, &call->pidfd);
-  call->outcome[1] = (int32_t)call->pid;
-  call->outcome[2] = call->pidfd;
-  __atomic_store_n(&call->outcome[0], 1, __ATOMIC_RELEASE);
+  close(call->fds[call->start.fd_count - 1]);
+  call->outcome[OUTCOME_PID] = (int32_t)call->pid;
+  call->outcome[OUTCOME_PIDFD] = call->pidfd;
+  __atomic_store_n(&call->outcome[OUTCOME_IS_THERE], 1, __ATOMIC_RELEASE);
 }
 
 static void complete_start(napi_env env, napi_status status, void *data) {
   struct start_call *call __attribute__((cleanup(free_start_call))) = data;
-  napi_resolve_deferred(env, call->deferred, number_value(env, status == napi_ok ? 0 : -ECANCELED));
-  napi_delete_async_work(env, call->work);
+  if (status != napi_ok) close(call->fds[call->start.fd_count - 1]);
+  if (!call->outcome[OUTCOME_IS_AWAITED]) return;
+  napi_value receiver, on_end, argument = number_value(env, status == napi_ok ? 0 : -ECANCELED);
+  if (napi_get_undefined(env, &receiver) == napi_ok && napi_get_reference_value(env, call->on_end, &on_end) == napi_ok)
+    napi_call_function(env, receiver, on_end, 1, &argument, NULL);
 }
 
-/* startHelper(helperFd, fds, cloneFlags, cgroupFd | -1, control, outcome): a promise of 0 | -ECANCELED, or -errno. Three words
- * of `outcome` are written to before, the first one last: 1, process id | -errno, pidfd. It and the descriptors have to stay
- * until the promise has been settled. */
+/* startHelper(helperFd, fds, cloneFlags, cgroupFd | -1, control, outcome, onEnd(0 | -ECANCELED)): 0 | -errno. Of the four
+ * words of `outcome` three are written, the first one last: 1, process id | -errno, pidfd. Then, if the fourth is not 0, onEnd
+ * is called. The last descriptor is taken over, unless there is an error; the others have to stay until the first word is
+ * written. */
 static napi_value start_helper_export(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   struct start_call *call __attribute__((cleanup(free_start_call))) = calloc(1, sizeof *call);
   if (!call) return number_value(env, -ENOMEM);
+  call->env = env;
   call->start.helper_fd = arg_int(&args, 0);
   call->start.fds = call->fds = arg_ints(&args, 1, &call->start.fd_count);
   call->flags = (uint64_t)arg_int64(&args, 2);
@@ -180,20 +192,20 @@ static napi_value start_helper_export(napi_env env, napi_callback_info info) {
   call->control = arg_text(&args, 4);
   size_t outcome_bytes = 0;
   call->outcome = (int32_t *)arg_bytes(&args, 5, &outcome_bytes);
-  if (outcome_bytes != 3 * sizeof(int32_t)) args.failed = true;
+  if (outcome_bytes != OUTCOME_WORDS * sizeof(int32_t) || call->start.fd_count == 0) args.failed = true;
+  if (args.failed || napi_create_reference(env, args.values[6], 1, &call->on_end) != napi_ok) args.failed = true;
   if (args_failed(&args)) return NULL;
   if (call->start.fd_count > MAX_FDS) return number_value(env, -E2BIG);
   call->argv[0] = "runlet-init";
   call->argv[1] = call->control;
   call->start.argv = call->argv;
   call->pidfd = -1;
-  napi_value promise, name = text_value(env, "runlet.startHelper", NAPI_AUTO_LENGTH);
-  if (napi_create_promise(env, &call->deferred, &promise) != napi_ok ||
-      napi_create_async_work(env, NULL, name, execute_start, complete_start, call, &call->work) != napi_ok ||
+  napi_value name = text_value(env, "runlet.startHelper", NAPI_AUTO_LENGTH);
+  if (napi_create_async_work(env, NULL, name, execute_start, complete_start, call, &call->work) != napi_ok ||
       napi_queue_async_work(env, call->work) != napi_ok)
     return number_value(env, -ENOMEM);
   call = NULL;
-  return promise;
+  return number_value(env, 0);
 }
 
 /* waitPidfd(pidfd): [code, status, userMicroseconds, systemMicroseconds, maxRssKiB] of an ended child, 0 while it runs,

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { closeSync, readSync, writeSync } from "node:fs";
 import { expect, test } from "vitest";
 import { O_NONBLOCK, pipe } from "./socket.ts";
@@ -64,6 +65,40 @@ test("who waits for a limited time is told when it is over, and may wait anew", 
   await within(10);
   readSync(readFd, Buffer.alloc(1));
   await expect(within(40)).rejects.toThrow("40 ms");
+});
+
+test("each limit holds, whichever ends first", async () => {
+  using opened = openPipes(4);
+  const ended: number[] = [];
+  const waits = opened.pipes.map(async ({ readFd }, index) => {
+    const limitMs = [90, 30, 60_000, 60][index] ?? 0;
+    await expect(
+      waitReadableWithin(readFd, { limitMs, timeoutError: () => new Error(`${limitMs} ms`) }),
+    ).rejects.toThrow(`${limitMs} ms`);
+    ended.push(limitMs);
+  });
+  const last = waits.splice(2, 1);
+  await Promise.all(waits);
+  expect(ended).toEqual([30, 60, 90]);
+  const [, , other] = opened.pipes;
+  writeSync(other?.writeFd ?? -1, "x");
+  await expect(last[0]).rejects.toThrow("resolved");
+});
+
+test("a limit that has not been reached does not keep the program alive", () => {
+  const index = new URL("../dist/index.js", import.meta.url).href;
+  const program = `
+    import { writeSync } from "node:fs";
+    import { pipe, waitReadableWithin } from ${JSON.stringify(index)};
+    const [readFd, writeFd] = pipe();
+    writeSync(writeFd, "x");
+    await waitReadableWithin(readFd, { limitMs: 60_000, timeoutError: () => new Error("too late") });
+    console.log("done");`;
+  const { stdout, signal } = spawnSync(process.execPath, ["--input-type=module", "--eval", program], {
+    encoding: "utf8",
+    timeout: 20_000,
+  });
+  expect({ stdout, signal }).toEqual({ stdout: "done\n", signal: null });
 });
 
 test("an event that comes for one who gave up is none for who waits next", async () => {

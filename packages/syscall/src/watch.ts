@@ -17,10 +17,11 @@ interface Waiter {
   readonly number: number;
   readonly resolve: () => void;
   readonly reject: (reason: unknown) => void;
-  /** Null for a wait without a limit. */
-  readonly timer: ReturnType<typeof setTimeout> | null;
+  /** When it is given up, by {@link nowMs}; Infinity without a limit. */
+  readonly deadlineMs: number;
+  readonly timeoutError: (() => Error) | undefined;
   readonly signal: AbortSignal | undefined;
-  readonly onAbort: () => void;
+  readonly onAbort: (() => void) | undefined;
 }
 
 const waiters = new Map<number, Waiter>();
@@ -47,9 +48,37 @@ function take(fd: number, number: number): Waiter | undefined {
   if (waiter?.number !== number) return undefined;
   waiters.delete(fd);
   native().unwatch(fd);
-  if (waiter.timer !== null) clearTimeout(waiter.timer);
-  waiter.signal?.removeEventListener("abort", waiter.onAbort);
+  if (waiter.onAbort !== undefined) waiter.signal?.removeEventListener("abort", waiter.onAbort);
   return waiter;
+}
+
+/** A clock that nobody sets. */
+function nowMs(): number {
+  return process.uptime() * 1000;
+}
+
+/** One timer for all limits: nearly all waits end before, and one of its own takes longer to make than most of them last. */
+let timer: ReturnType<typeof setTimeout> | undefined;
+let timerDueMs = Number.POSITIVE_INFINITY;
+
+function expireAt(deadlineMs: number): void {
+  if (deadlineMs >= timerDueMs) return;
+  clearTimeout(timer);
+  timerDueMs = deadlineMs;
+  timer = setTimeout(expire, deadlineMs - nowMs());
+  // What waits keeps the program alive; what has waited does not.
+  timer.unref();
+}
+
+function expire(): void {
+  timerDueMs = Number.POSITIVE_INFINITY;
+  const now = nowMs();
+  let nextMs = timerDueMs;
+  for (const [fd, { number, deadlineMs, timeoutError }] of waiters) {
+    if (deadlineMs <= now) take(fd, number)?.reject(timeoutError?.());
+    else nextMs = Math.min(nextMs, deadlineMs);
+  }
+  expireAt(nextMs);
 }
 
 /**
@@ -113,9 +142,10 @@ function wait(fd: number, events: number, { signal, limitMs, timeoutError }: Par
     const number = nextNumber;
     nextNumber = (nextNumber + 1) >>> 0;
     check(native().watch(fd, events, number), "epoll_ctl");
-    const onAbort = () => take(fd, number)?.reject(signal?.reason);
-    const timer = limitMs === undefined ? null : setTimeout(() => take(fd, number)?.reject(timeoutError?.()), limitMs);
-    waiters.set(fd, { number, resolve, reject, timer, signal, onAbort });
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const onAbort = signal === undefined ? undefined : () => take(fd, number)?.reject(signal.reason);
+    const deadlineMs = limitMs === undefined ? Number.POSITIVE_INFINITY : nowMs() + limitMs;
+    waiters.set(fd, { number, resolve, reject, deadlineMs, timeoutError, signal, onAbort });
+    expireAt(deadlineMs);
+    if (onAbort !== undefined) signal?.addEventListener("abort", onAbort, { once: true });
   });
 }

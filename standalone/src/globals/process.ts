@@ -70,6 +70,8 @@ export const process = {
     return path;
   },
   geteuid: system.effectiveUserId,
+  /** In seconds, and not from the start of this program: what counts is the time between two of them. */
+  uptime: (): number => system.nowMs() / 1000,
   getegid: system.effectiveGroupId,
 
   /** @throws an error in Node's shape. */

@@ -55,10 +55,10 @@ export function cgroupManager(options: ManagerOptions = {}): CgroupManager {
   const rootless = options.rootless ?? false;
   return {
     layout,
-    cgroup: (request) => {
+    cgroup: ({ id, cgroupsPath }) => {
       if (driver === "disabled") return new DisabledCgroup();
-      if (driver === "systemd") return unitGroup(layout, { ...request, rootless });
-      return fileGroup(layout, { ...request, rootless });
+      if (driver === "systemd") return unitGroup(layout, { id, cgroupsPath, rootless });
+      return fileGroup(layout, { id, cgroupsPath, rootless });
     },
   };
 }

@@ -15,9 +15,10 @@ import type { ImageProvider } from "./image-provider.ts";
 import { newRecord } from "./new-record.ts";
 import type { CreateOptions, Stdio, Warning } from "./options.ts";
 import { writePidFile } from "./pid-file.ts";
+import { withProcess } from "./record-json.ts";
 import { endProcesses } from "./resource-control.ts";
 import type { StateDirectory, StateLock } from "./state-directory.ts";
-import type { StateRecord } from "./state-record.ts";
+import type { RecordedProcess, StateRecord } from "./state-record.ts";
 import { makeStateRoot } from "./state-root.ts";
 import { openStandardDescriptors, openStreams, type StandardDescriptors } from "./stdio.ts";
 import { type Undo, undoAll } from "./undo.ts";
@@ -83,7 +84,7 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
     const groups: Undo[] = [];
     undo.push(() => undoAll(groups, warn));
     const onProcess = ({ pid }: ChildProcess) => {
-      record = { ...intent, ...identify(pid) };
+      record = withProcess(intent, identify(pid));
       directory.write(record);
     };
     const { directoryFd } = lock;
@@ -159,7 +160,7 @@ interface CreatorParts {
 
 function newCreator({ request, stdio, directoryFd, onProcess }: CreatorParts): Creator {
   const { id, loaded, plan, cgroup, options } = request;
-  const preserved = Array.from({ length: options.preserveFds ?? 0 }, (_, index) => index + 3);
+  const preserved = options.preserveFds ? Array.from({ length: options.preserveFds }, (_, index) => index + 3) : [];
   return new Creator({
     id,
     plan,
@@ -210,14 +211,13 @@ function recordOf(request: ContainerRequest, streams: StandardDescriptors): Stat
     firstIndex += operations.length;
   }
   const atStart = plan.phases.find(({ name }) => name === "atStart")?.operations ?? [];
-  return {
-    ...newRecord(request, streams),
-    ...(intelRdt === null ? {} : { intelRdt: intelRdt.toState() }),
+  return newRecord(request, streams, {
+    intelRdt: intelRdt?.toState(),
     startOperations: { firstIndex, operations: recordOperations(atStart) },
-    ...(options.ownsBundle ? { ownsBundle: true } : {}),
-    ...(options.noNewKeyring ? { noNewKeyring: true } : {}),
-    ...(options.hasNotifySocket ? { hasNotifySocket: true } : {}),
-  };
+    ownsBundle: options.ownsBundle,
+    noNewKeyring: options.noNewKeyring,
+    hasNotifySocket: options.hasNotifySocket,
+  });
 }
 
 const recordedOperations = new WeakMap<readonly Operation[], readonly RecordedOperation[]>();
@@ -232,7 +232,7 @@ function recordOperations(operations: readonly Operation[]): readonly RecordedOp
   return recorded;
 }
 
-function identify(pid: number): Pick<StateRecord, "init_process_pid" | "init_process_start"> {
+function identify(pid: number): RecordedProcess {
   const status = readProcessStatus(pid);
   if (status === null) throw new RunletError("ERR_RUNLET_INIT", "the container's process ended before it was recorded");
   return { init_process_pid: pid, init_process_start: status.startTime };

@@ -23,15 +23,31 @@ export class OpenedDescriptors implements Disposable {
   /**
    * Opens the descriptors that a plan hands over to the helper.
    *
+   * @returns a promise where one takes time.
    * @throws RunletError with the pointer of the entry that a descriptor is for.
    */
-  async open(sources: DescriptorSources): Promise<void> {
-    for (const descriptor of sources.plan.descriptors) {
-      const isIdmap = descriptor.kind === "idmap";
-      const fd = isIdmap ? await openMappedNamespace(descriptor) : open(descriptor, sources, this.fds);
-      if (descriptor.kind !== "startSocket" && descriptor.kind !== "cgroupProcs") this.#opened.push(fd);
-      this.fds.push(fd);
+  open(sources: DescriptorSources): Promise<void> | undefined {
+    const { descriptors } = sources.plan;
+    if (descriptors.some(({ kind }) => kind === "idmap")) return this.#openInTurn(descriptors, sources);
+    for (const descriptor of descriptors) if (descriptor.kind !== "idmap") this.#open(descriptor, sources);
+    return undefined;
+  }
+
+  /** An id map takes a process. */
+  async #openInTurn(descriptors: readonly Descriptor[], sources: DescriptorSources): Promise<void> {
+    for (const descriptor of descriptors) {
+      if (descriptor.kind === "idmap") this.#add(descriptor, await openMappedNamespace(descriptor));
+      else this.#open(descriptor, sources);
     }
+  }
+
+  #open(descriptor: Exclude<Descriptor, { kind: "idmap" }>, sources: DescriptorSources): void {
+    this.#add(descriptor, open(descriptor, sources, this.fds));
+  }
+
+  #add({ kind }: Descriptor, fd: number): void {
+    if (kind !== "startSocket" && kind !== "cgroupProcs") this.#opened.push(fd);
+    this.fds.push(fd);
   }
 
   [Symbol.dispose](): void {

@@ -10,6 +10,7 @@ const oldestKernel = { major: 5, minor: 12 } as const;
 let facts: HostFacts | undefined;
 let layout: CgroupLayout | undefined;
 let uidMap: string | undefined;
+let isNested: boolean | undefined;
 
 /** The layout of the host's control groups, read once. */
 export function hostLayout(): CgroupLayout {
@@ -44,7 +45,7 @@ function readFacts(): HostFacts {
     architecture: arch,
     euid,
     egid: process.getegid?.() ?? 0,
-    isInUserNamespace: isInUserNamespace(readUidMap()),
+    isInUserNamespace: isHostInUserNamespace(),
     setgroups: readIfThere("/proc/self/setgroups").trim() === "deny" ? "deny" : "allow",
     hasSubordinateIds: euid !== 0 && hasSubordinateIds(euid),
     lastCapability: Number(readIfThere("/proc/sys/kernel/cap_last_cap") || 40),
@@ -63,6 +64,12 @@ function parseKernelVersion(text: string): { major: number; minor: number } {
 export function readUidMap(): string {
   uidMap ??= readIfThere("/proc/self/uid_map");
   return uidMap;
+}
+
+/** Whether this process is in a user namespace other than the first; found out once. */
+export function isHostInUserNamespace(): boolean {
+  isNested ??= isInUserNamespace(readUidMap());
+  return isNested;
 }
 
 /** The first user namespace maps everything to itself: `0 0 4294967295`. @see user_namespaces(7) */

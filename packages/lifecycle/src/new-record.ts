@@ -11,6 +11,17 @@ export interface NewContainer {
   readonly isRootless: boolean;
 }
 
+/** What a record may say beside that. */
+export interface RecordParts {
+  readonly intelRdt?: StateRecord["intelRdt"];
+  readonly startOperations?: StateRecord["startOperations"];
+  readonly ownsBundle?: boolean | undefined;
+  readonly noNewKeyring?: boolean | undefined;
+  readonly hasNotifySocket?: boolean | undefined;
+}
+
+const nothingToStart: StateRecord["startOperations"] = { firstIndex: 0, operations: [] };
+
 /**
  * What is written about a container before it is made.
  *
@@ -20,6 +31,7 @@ export interface NewContainer {
 export function newRecord(
   { id, loaded, cgroup, isRootless }: NewContainer,
   { fds, links }: Pick<StandardDescriptors, "fds" | "links">,
+  more: RecordParts = {},
 ): StateRecord {
   const { spec } = loaded;
   return {
@@ -33,11 +45,15 @@ export function newRecord(
     rootfs: loaded.rootHostPath,
     ownerUid: process.geteuid?.() ?? 0,
     rootless: isRootless,
-    ...(spec.annotations === undefined ? {} : { annotations: spec.annotations }),
+    annotations: spec.annotations,
     cgroup_paths: cgroup?.hostPaths ?? {},
     cgroup: cgroup?.toState() ?? null,
-    startOperations: { firstIndex: 0, operations: [] },
+    intelRdt: more.intelRdt,
+    startOperations: more.startOperations ?? nothingToStart,
     external_descriptors: links ?? linksOf(fds),
+    ownsBundle: more.ownsBundle || undefined,
+    noNewKeyring: more.noNewKeyring || undefined,
+    hasNotifySocket: more.hasNotifySocket || undefined,
     config: spec,
   };
 }

@@ -1,6 +1,6 @@
 import type { Spec } from "@runlet/spec";
 import { expect, test } from "vitest";
-import { parseRecord, shareConfig, stringifyRecord } from "./record-json.ts";
+import { parseRecord, shareConfig, stringifyRecord, withProcess } from "./record-json.ts";
 import type { StateRecord } from "./state-record.ts";
 
 function recordOf(config: Spec): StateRecord {
@@ -52,4 +52,14 @@ test("what follows the config in a record is kept", () => {
   const record: StateRecord = { ...recordOf({ ociVersion: "1.2.0" }), ownsBundle: true };
   shareConfig(record.config);
   expect(parseRecord(stringifyRecord(record))).toEqual(record);
+});
+
+test.each(configs)("%s with its process is written as one that has had it from the beginning", (_, config) => {
+  const process = { init_process_pid: 7, init_process_start: 2 ** 40 };
+  const record = recordOf(config);
+  stringifyRecord(record);
+  const completed = withProcess(record, process);
+  expect(completed).toEqual({ ...record, ...process });
+  expect(stringifyRecord(completed)).toBe(stringifyRecord({ ...record, ...process }));
+  expect(stringifyRecord(withProcess(recordOf(config), process))).toBe(stringifyRecord(completed));
 });

@@ -1,6 +1,6 @@
 import type { Spec } from "@runlet/spec";
 import { parseJson, stringifyJson } from "@runlet/validator";
-import type { StateRecord } from "./state-record.ts";
+import type { RecordedProcess, StateRecord } from "./state-record.ts";
 
 /** The texts of configs that nobody changes; empty until they have been asked for. */
 const configTexts = new WeakMap<Spec, string>();
@@ -10,14 +10,35 @@ export function shareConfig(config: Spec): void {
   if (!configTexts.has(config)) configTexts.set(config, "");
 }
 
+/** What is behind the process in the text of a record. */
+const bodies = new WeakMap<StateRecord, string>();
+
+/** A record with its process, whose text differs from the record's in that alone, and is made of it. */
+export function withProcess(record: StateRecord, process: RecordedProcess): StateRecord {
+  const completed = { ...record, ...process };
+  const body = bodies.get(record);
+  if (body !== undefined) bodies.set(completed, body);
+  return completed;
+}
+
 /** A record as JSON; integers beyond 2^53 (bigint) keep every digit. */
 export function stringifyRecord(record: StateRecord): string {
+  let body = bodies.get(record);
+  if (body === undefined) {
+    body = stringifyBody(record);
+    bodies.set(record, body);
+  }
+  return `{"init_process_pid":${record.init_process_pid},"init_process_start":${record.init_process_start},${body}`;
+}
+
+function stringifyBody(record: StateRecord): string {
+  // A property that is undefined is left out.
+  const others = { ...record, init_process_pid: undefined, init_process_start: undefined };
   const known = configTexts.get(record.config);
-  if (known === undefined) return stringify(record);
+  if (known === undefined) return stringify(others).slice(1);
   const configText = known || stringify(record.config);
   configTexts.set(record.config, configText);
-  // A property that is undefined is left out.
-  return `${stringify({ ...record, config: undefined }).slice(0, -1)},"config":${configText}}`;
+  return `${stringify({ ...others, config: undefined }).slice(1, -1)},"config":${configText}}`;
 }
 
 function stringify(value: object): string {

@@ -14,7 +14,7 @@ import { checkContainerId } from "./container-id.ts";
 import { stateOf, statusOf } from "./container-status.ts";
 import { createContainer } from "./create.ts";
 import { delegatedLayout } from "./delegation.ts";
-import { hostLayout, isInUserNamespace, readUidMap } from "./host.ts";
+import { hostLayout, isHostInUserNamespace } from "./host.ts";
 import type { ImageCreateOptions } from "./image-provider.ts";
 import { intelRdtGroup } from "./intel-rdt.ts";
 import type { ContainerState, CreateOptions, LoadOptions, RuntimeOptions, Warning } from "./options.ts";
@@ -225,7 +225,7 @@ export class Runtime {
   /** Whether what an unprivileged user may not do is left out instead of refused. */
   get isRootless(): boolean {
     const { rootless = "auto" } = this.#options;
-    return rootless === "auto" ? process.geteuid?.() !== 0 || isInUserNamespace(readUidMap()) : rootless;
+    return rootless === "auto" ? process.geteuid?.() !== 0 || isHostInUserNamespace() : rootless;
   }
 
   readonly #warn = (warning: Warning): void => this.#options.onWarning?.(warning);

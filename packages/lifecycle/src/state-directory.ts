@@ -1,5 +1,4 @@
 import { chmodSync, constants, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { errnoMessage, isRunletError, quote, RunletError } from "@runlet/errors";
 import {
   closeFd,
@@ -9,7 +8,7 @@ import {
   leadsTo,
   makeDirectory,
   openPath,
-  readDirectory,
+  readNames,
   removeDirectory,
   replaceFile,
   SOCK_SEQPACKET,
@@ -59,7 +58,7 @@ export class StateDirectory {
   /** @param rootHostPath - the state root. */
   constructor(rootHostPath: string, id: string) {
     this.id = id;
-    this.hostPath = join(rootHostPath, id);
+    this.hostPath = `${rootHostPath}/${id}`;
   }
 
   /**
@@ -78,7 +77,7 @@ export class StateDirectory {
       throw error;
     }
     // Ours may have been deleted before it was locked, and this one be another's, who had the lock first.
-    if (readDirectory(lock.directoryFd).length === 0) return lock;
+    if (readNames(lock.directoryFd).length === 0) return lock;
     lock[Symbol.dispose]();
     throw alreadyExists(this.id);
   }
@@ -104,7 +103,7 @@ export class StateDirectory {
    * @throws RunletError `ERR_RUNLET_HOST` where nothing can be written.
    */
   createNotifyDirectory(): void {
-    const hostPath = join(this.hostPath, notifyDirectoryName);
+    const hostPath = `${this.hostPath}/${notifyDirectoryName}`;
     try {
       mkdirSync(hostPath);
       chmodSync(hostPath, 0o755);
@@ -163,7 +162,7 @@ export class StateDirectory {
 
   /** Says that the container is what its record says: its creation has ended. */
   complete(): void {
-    unlinkPath(join(this.hostPath, intentName));
+    unlinkPath(`${this.hostPath}/${intentName}`);
   }
 
   /**
@@ -171,7 +170,7 @@ export class StateDirectory {
    * what is left is what the record and the process say.
    */
   isBeingMade(): boolean {
-    if (identityOf(join(this.hostPath, intentName)) === null) return false;
+    if (identityOf(`${this.hostPath}/${intentName}`) === null) return false;
     const directoryFd = this.open();
     try {
       return !tryLock(directoryFd, "shared");
@@ -215,7 +214,7 @@ export class StateDirectory {
    * @throws RunletError `ERR_RUNLET_NOT_FOUND`, `ERR_RUNLET_STATE` for a record that cannot be read.
    */
   read(): StateRecord | null {
-    const file = identityOf(join(this.hostPath, recordName));
+    const file = identityOf(`${this.hostPath}/${recordName}`);
     if (file !== null && this.#last?.file && isUnchanged(this.#last.file, file)) return this.#last.record;
     // The record replaces the intent: who finds neither may have looked for one before, and for the other after that.
     const text = this.#readText(recordName) ?? this.#readText(intentName) ?? this.#readText(recordName);
@@ -247,7 +246,7 @@ export class StateDirectory {
 
   #readText(name: string): string | undefined {
     try {
-      return readFileSync(join(this.hostPath, name), "utf8");
+      return readFileSync(`${this.hostPath}/${name}`, "utf8");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw this.#notFound(error);
       return undefined;
@@ -270,7 +269,7 @@ export class StateDirectory {
 
   /** Removes the start socket, after the start. */
   removeStartSocket(): void {
-    unlinkPath(join(this.hostPath, startSocketName));
+    unlinkPath(`${this.hostPath}/${startSocketName}`);
   }
 
   /**
@@ -279,10 +278,10 @@ export class StateDirectory {
    * @param lock - taken for this: its descriptor spares looking for the directory.
    */
   remove(lock?: StateLock): void {
-    const found = lock === undefined ? readdirIfThere(this.hostPath) : namesIn(lock.directoryFd);
+    const found = lock === undefined ? readdirIfThere(this.hostPath) : readNames(lock.directoryFd);
     for (const name of found.sort((a, b) => Number(isRecord(a)) - Number(isRecord(b)))) {
-      if (name === notifyDirectoryName) removeNotifyDirectory(join(this.hostPath, name));
-      else unlinkPath(join(this.hostPath, name));
+      if (name === notifyDirectoryName) removeNotifyDirectory(`${this.hostPath}/${name}`);
+      else unlinkPath(`${this.hostPath}/${name}`);
     }
     try {
       removeDirectory(this.hostPath);
@@ -300,7 +299,7 @@ export class StateDirectory {
 }
 
 function removeNotifyDirectory(hostPath: string): void {
-  for (const name of readdirIfThere(hostPath)) unlinkPath(join(hostPath, name));
+  for (const name of readdirIfThere(hostPath)) unlinkPath(`${hostPath}/${name}`);
   removeDirectory(hostPath);
 }
 
@@ -315,11 +314,6 @@ function identityOf(hostPath: string): FileStatus | null {
 
 function isRecord(name: string): boolean {
   return name === recordName || name === intentName;
-}
-
-/** @param directoryFd - which nobody has read from before. */
-function namesIn(directoryFd: number): string[] {
-  return readDirectory(directoryFd).map(({ name }) => name.toString());
 }
 
 function readdirIfThere(hostPath: string): string[] {

@@ -52,11 +52,26 @@ export class ByteWriter implements Encoder {
     const lengthAt = this.#reserve(4);
     // At most three bytes for a UTF-16 unit, and the NUL behind.
     const at = this.#reserve(value.length * 3 + 1);
-    const { written } = textEncoder.encodeInto(value, this.#bytes.subarray(at, at + value.length * 3));
+    const written = this.#putAscii(value, at) ?? this.#putUtf8(value, at);
     this.#bytes[at + written] = 0;
     this.#view.setUint32(lengthAt, written, true);
     this.#length = at + written + 1;
     return this;
+  }
+
+  /** Most texts are short and plain. @returns how many bytes; null for a text that is not. */
+  #putAscii(value: string, at: number): number | null {
+    if (value.length > 64) return null;
+    for (let index = 0; index < value.length; index++) {
+      const unit = value.charCodeAt(index);
+      if (unit > 0x7f) return null;
+      this.#bytes[at + index] = unit;
+    }
+    return value.length;
+  }
+
+  #putUtf8(value: string, at: number): number {
+    return textEncoder.encodeInto(value, this.#bytes.subarray(at, at + value.length * 3)).written;
   }
 
   optionalText(value: string | null): this {

@@ -25,6 +25,7 @@ import {
   openFlags,
   readDirectory,
   readlinkat,
+  readNames,
   renameat2,
   renameFlags,
   replaceFile,
@@ -60,6 +61,15 @@ test("names are bytes", () => {
   const name = Buffer.from([0x66, 0xff, 0xfe]);
   mkdirat({ dirFd, path: name, mode: 0o700 });
   expect(readDirectory(dirFd)).toEqual([{ name, type: directoryEntryTypes.DT_DIR }]);
+});
+
+test("names alone are text", () => {
+  expect(readNames(dirFd)).toEqual([]);
+  const names = ["a", "b.json", "é"];
+  for (const path of names) mkdirat({ dirFd, path, mode: 0o700 });
+  const fd = openat({ dirFd, path: ".", flags: openFlags.O_RDONLY });
+  expect(readNames(fd).sort()).toEqual(names);
+  closeFd(fd);
 });
 
 test("openat2 does not leave the root", () => {

@@ -298,8 +298,7 @@ export function closeFd(fd: number): void {
  * @throws SyscallError
  */
 export function readDirectory(fd: number): DirectoryEntry[] {
-  const packed = calls().readDirectory(fd);
-  if (typeof packed === "number") fail("getdents64", packed);
+  const packed = readPacked(fd);
   const entries: DirectoryEntry[] = [];
   for (let offset = 0; offset < packed.length; ) {
     const end = packed.indexOf(0, offset + 1);
@@ -307,4 +306,21 @@ export function readDirectory(fd: number): DirectoryEntry[] {
     offset = end + 1;
   }
   return entries;
+}
+
+/** As {@link readDirectory}, the names alone, as text. */
+export function readNames(fd: number): string[] {
+  const packed = readPacked(fd).toString();
+  const names: string[] = [];
+  for (let offset = 0; offset < packed.length; ) {
+    const end = packed.indexOf("\0", offset + 1);
+    names.push(packed.slice(offset + 1, end));
+    offset = end + 1;
+  }
+  return names;
+}
+
+function readPacked(fd: number): Buffer {
+  const packed = calls().readDirectory(fd);
+  return typeof packed === "number" ? fail("getdents64", packed) : packed;
 }

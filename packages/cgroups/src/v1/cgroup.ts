@@ -87,10 +87,12 @@ export class V1Cgroup implements FileCgroup {
 
   async create({ pid }: CgroupCreateOptions = {}): Promise<void> {
     const { places } = this.#options;
-    const made = new Set(places.slice(0, makeLeaves(places.map(({ nested }) => nested))));
+    const madeAtOnce = makeLeaves(places.map(({ nested }) => nested));
+    const made = places.slice(0, madeAtOnce);
     try {
-      for (const place of places) {
-        if (this.#make(place, { pid, isMade: made.has(place) })) made.add(place);
+      for (const [index, place] of places.entries()) {
+        const isMade = index < madeAtOnce;
+        if (this.#make(place, { pid, isMade }) && !isMade) made.push(place);
       }
       if (pid !== undefined) this.#join(pid);
     } catch (error) {

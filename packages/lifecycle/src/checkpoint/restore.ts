@@ -105,7 +105,7 @@ async function restore(request: RestoreRequest, undo: Undo[]): Promise<Container
   let restored: RestoredProcess;
   let lock: StateLock;
   try {
-    record = { ...newRecord(request, stdio), ...(hasNotifySocket ? { hasNotifySocket } : {}) };
+    record = newRecord(request, stdio, { hasNotifySocket });
     undo.push(() =>
       record.init_process_pid === 0 ? undefined : runPoststopHooks(spec, hookStateOf(record, "stopped"), warn),
     );

@@ -10,7 +10,7 @@
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { type Case, cases, findContestants, type Sizes } from "./contestant.ts";
+import { type Case, cases, findContestants, type Sizes, warmUpCount } from "./contestant.ts";
 import { hostLayout, runInMountNamespace, unifiedPath } from "./mount-namespace.ts";
 import { checkTargets, type Entry, formatTable, median } from "./report.ts";
 import { makeScene } from "./scene.ts";
@@ -49,6 +49,7 @@ async function compare(): Promise<void> {
   say("All keep what they know about containers on a tmpfs.");
   if (hostLayout === "hybrid")
     say(`All are measured without ${unifiedPath}, since crun refuses a hybrid cgroup layout.`);
+  say(`Those in process have run ${warmUpCount} containers before.`);
   if (runsPerTurn > 1) say(`Each turn is ${runsPerTurn} runs, one after the other.`);
   for (const reason of absent) say(`Not measured: ${reason}.`);
   const entries: Entry[] = [];

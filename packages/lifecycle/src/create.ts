@@ -67,6 +67,7 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
   receivers.connect(pidfdSocket, options.pidfdSocket);
   const stdio = openStandardDescriptors(stdioOf(options, spec.process?.terminal ?? false));
   undo.push(() => stdio.closePipes());
+  let creator: Creator | undefined;
   let creation: Creation;
   let record: StateRecord | null = null;
   let lock: StateLock;
@@ -88,8 +89,9 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
       directory.write(record);
     };
     const { directoryFd } = lock;
-    const creator = newCreator({ request, stdio, directoryFd, onProcess });
-    undo.push(() => creator[Symbol.asyncDispose]());
+    const made = newCreator({ request, stdio, directoryFd, onProcess });
+    creator = made;
+    undo.push(() => made[Symbol.asyncDispose]());
     // A helper without a plan does nothing, and ends with this process: nothing of it has to be written down.
     if (!creator.startsInCgroup) creator.start();
     const intent = recordOf(request, stdio);
@@ -99,6 +101,9 @@ async function create(request: ContainerRequest, undo: Undo[]): Promise<Containe
     if (request.intelRdt !== null) makeIntelRdt(request.intelRdt, groups);
     creation = await createProcess({ request, creator, groups });
     if (options.pidFile !== undefined) writePidFile(options.pidFile, creation.child.pid);
+  } catch (error) {
+    await creator?.settle();
+    throw error;
   } finally {
     stdio.closeContainerEnds();
   }

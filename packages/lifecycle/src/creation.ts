@@ -81,6 +81,11 @@ export class Creator implements AsyncDisposable {
     this.#driver.start({ fds, cgroupFd: this.#cgroupFds?.directoryFd });
   }
 
+  /** Waits until what it was started with may be closed: {@link create} does so itself. */
+  async settle(): Promise<void> {
+    await this.#driver.settle();
+  }
+
   /** Whether the control group has to be there before {@link start}. */
   get startsInCgroup(): boolean {
     return findClone(this.#request.plan)?.intoCgroup ?? false;
@@ -116,6 +121,7 @@ export class Creator implements AsyncDisposable {
       startSocketFd = listenUnix(this.#request.directoryFd, startSocketName, SOCK_SEQPACKET);
       await this.#driver.handOver({ startSocketFd, cgroup: this.#cgroupFds });
     } catch (error) {
+      await this.settle();
       throw error instanceof SyscallError && error.syscall === "clone3" ? explainClone(error, this.#request) : error;
     } finally {
       if (startSocketFd !== undefined) closeFd(startSocketFd);

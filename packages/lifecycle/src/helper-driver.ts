@@ -141,12 +141,20 @@ export class HelperDriver implements AsyncDisposable {
       sendPlan(this.#controlFd, bytes, opened.fds);
     } catch (error) {
       // A helper that has ended is told of by the end of its socket.
-      if (!(error instanceof SyscallError) || error.syscall !== "sendmsg") throw error;
+      if (!(error instanceof SyscallError) || error.syscall !== "sendmsg") {
+        await this.settle();
+        throw error;
+      }
     } finally {
       opened[Symbol.dispose]();
     }
     onProcess?.(this.child);
     if (asksNothing(plan)) this.#goOnOnceCreated();
+  }
+
+  /** Waits until what the helper is started with may be closed: it is there, or has failed to start. */
+  async settle(): Promise<void> {
+    await this.#starting?.started().catch(() => null);
   }
 
   /** Said before it is asked for: the helper need not be woken for it, nor waited for. */

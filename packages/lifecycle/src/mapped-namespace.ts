@@ -24,9 +24,11 @@ const SIGKILL = 9;
  */
 export async function openMappedNamespace(descriptor: Extract<Descriptor, { kind: "idmap" }>): Promise<number> {
   const { uidMappings, gidMappings, from } = descriptor;
-  const [ourFd, theirFd] = socketpair(SOCK_SEQPACKET);
-  const nullFd = openPath("/dev/null", constants.O_RDWR);
+  const opened = [openPath("/dev/null", constants.O_RDWR)];
   try {
+    const [nullFd = -1] = opened;
+    const [ourFd, theirFd] = socketpair(SOCK_SEQPACKET);
+    opened.push(ourFd);
     // It waits for a plan that does not come.
     const starting = startHelper({ fds: [nullFd, nullFd, nullFd, theirFd], cloneFlags: CLONE_NEW.user });
     const child = await starting.started();
@@ -47,6 +49,6 @@ export async function openMappedNamespace(descriptor: Extract<Descriptor, { kind
       closeFd(child.pidfd);
     }
   } finally {
-    closeFds([ourFd, nullFd]);
+    closeFds(opened);
   }
 }

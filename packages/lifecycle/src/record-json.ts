@@ -10,25 +10,25 @@ export function shareConfig(config: Spec): void {
   if (!configTexts.has(config)) configTexts.set(config, "");
 }
 
-/** What is behind the process in the text of a record. */
+/** What is behind the process in the text of an intent, until it is written again with its process. */
 const bodies = new WeakMap<StateRecord, string>();
 
 /** A record with its process, whose text differs from the record's in that alone, and is made of it. */
 export function withProcess(record: StateRecord, process: RecordedProcess): StateRecord {
   const completed = { ...record, ...process };
   const body = bodies.get(record);
+  bodies.delete(record);
   if (body !== undefined) bodies.set(completed, body);
   return completed;
 }
 
 /** A record as JSON; integers beyond 2^53 (bigint) keep every digit. */
 export function stringifyRecord(record: StateRecord): string {
-  let body = bodies.get(record);
-  if (body === undefined) {
-    body = stringifyBody(record);
-    bodies.set(record, body);
-  }
-  return `{"init_process_pid":${record.init_process_pid},"init_process_start":${record.init_process_start},${body}`;
+  const { init_process_pid: pid, init_process_start: start } = record;
+  const body = bodies.get(record) ?? stringifyBody(record);
+  if (pid === 0) bodies.set(record, body);
+  else bodies.delete(record);
+  return `{"init_process_pid":${pid},"init_process_start":${start},${body}`;
 }
 
 function stringifyBody(record: StateRecord): string {

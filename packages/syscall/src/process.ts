@@ -13,7 +13,7 @@ interface ProcessBinding {
     cgroupFd: number,
     control: string,
     outcome: Uint8Array,
-    onEnd: (status: number) => void,
+    onEnd: () => void,
   ): number;
   waitPidfd(pidfd: number): number[] | number;
   waitAnyChild(): number[] | number;
@@ -70,35 +70,34 @@ export interface StartingHelper {
   started(): Promise<ChildProcess>;
 }
 
-/** Words that the thread which starts a helper shares: whether the next two are there, process id | -errno, pidfd. */
+/**
+ * Words that are shared with the thread that starts a helper: whether the next two are there, process id | -errno, pidfd; and
+ * whether it is to be told when they are.
+ */
 const [isThere, pidWord, pidfdWord, isAwaited, outcomeWords] = [0, 1, 2, 3, 4];
 
 class HelperStart implements StartingHelper {
   readonly #outcome = new Int32Array(outcomeWords);
-  #settle: ((status: number) => void) | null = null;
+  #settle: (() => void) | null = null;
   #started: Promise<ChildProcess> | null = null;
 
   constructor({ fds, cloneFlags, cgroupFd = -1 }: HelperOptions) {
     const controlFd = fds.at(-1) ?? -1;
-    let helper: number;
+    let status = -1;
     try {
-      helper = sealedHelper();
-    } catch (error) {
-      closeFd(controlFd);
-      throw error;
+      status = binding<ProcessBinding>().startHelper(
+        sealedHelper(),
+        fds,
+        cloneFlags,
+        cgroupFd,
+        String(fds.length - 1),
+        new Uint8Array(this.#outcome.buffer),
+        () => this.#settle?.(),
+      );
+    } finally {
+      if (status < 0) closeFd(controlFd);
     }
-    const status = binding<ProcessBinding>().startHelper(
-      helper,
-      fds,
-      cloneFlags,
-      cgroupFd,
-      String(fds.length - 1),
-      new Uint8Array(this.#outcome.buffer),
-      (end) => this.#settle?.(end),
-    );
-    if (status === 0) return;
-    this.#outcome.set([1, status]);
-    closeFd(controlFd);
+    if (status < 0) this.#outcome.set([1, status]);
   }
 
   childIfStarted(): ChildProcess | null {
@@ -109,12 +108,15 @@ class HelperStart implements StartingHelper {
 
   started(): Promise<ChildProcess> {
     this.#started ??= new Promise((resolve, reject) => {
-      const settle = (status: number) => {
+      const settle = () => {
         const child = this.childIfStarted();
         if (child !== null) resolve(child);
-        else reject(new SyscallError("clone3", -(status || (this.#outcome[pidWord] ?? 0))));
+        else reject(new SyscallError("clone3", -(this.#outcome[pidWord] ?? 0)));
       };
-      if (Atomics.load(this.#outcome, isThere) !== 0) settle(0);
+      if (Atomics.load(this.#outcome, isThere) !== 0) {
+        settle();
+        return;
+      }
       this.#outcome[isAwaited] = 1;
       this.#settle = settle;
     });

@@ -85,20 +85,23 @@ test("each limit holds, whichever ends first", async () => {
   await expect(last[0]).rejects.toThrow("resolved");
 });
 
-test("a limit that has not been reached does not keep the program alive", () => {
+test("a limit keeps the program alive until it is reached, and not when the wait is over", () => {
+  // A program of its own is what has been built.
   const index = new URL("../dist/index.js", import.meta.url).href;
   const program = `
-    import { writeSync } from "node:fs";
+    import { readSync, writeSync } from "node:fs";
     import { pipe, waitReadableWithin } from ${JSON.stringify(index)};
     const [readFd, writeFd] = pipe();
     writeSync(writeFd, "x");
-    await waitReadableWithin(readFd, { limitMs: 60_000, timeoutError: () => new Error("too late") });
-    console.log("done");`;
+    const within = (limitMs) => waitReadableWithin(readFd, { limitMs, timeoutError: () => new Error(limitMs + " ms") });
+    await within(60_000);
+    readSync(readFd, Buffer.alloc(1));
+    console.log(await within(50).catch(({ message }) => message));`;
   const { stdout, signal } = spawnSync(process.execPath, ["--input-type=module", "--eval", program], {
     encoding: "utf8",
     timeout: 20_000,
   });
-  expect({ stdout, signal }).toEqual({ stdout: "done\n", signal: null });
+  expect({ stdout, signal }).toEqual({ stdout: "50 ms\n", signal: null });
 });
 
 test("an event that comes for one who gave up is none for who waits next", async () => {

@@ -73,12 +73,23 @@ function expireAt(deadlineMs: number): void {
 function expire(): void {
   timerDueMs = Number.POSITIVE_INFINITY;
   const now = nowMs();
+  const due: { readonly fd: number; readonly waiter: Waiter }[] = [];
   let nextMs = timerDueMs;
-  for (const [fd, { number, deadlineMs, timeoutError }] of waiters) {
-    if (deadlineMs <= now) take(fd, number)?.reject(timeoutError?.());
-    else nextMs = Math.min(nextMs, deadlineMs);
+  for (const [fd, waiter] of waiters) {
+    if (waiter.deadlineMs > now) nextMs = Math.min(nextMs, waiter.deadlineMs);
+    else due.push({ fd, waiter });
   }
   expireAt(nextMs);
+  due.sort((one, other) => one.waiter.deadlineMs - other.waiter.deadlineMs);
+  for (const { fd, waiter } of due) rejectLate(take(fd, waiter.number));
+}
+
+function rejectLate(waiter: Waiter | undefined): void {
+  try {
+    waiter?.reject(waiter.timeoutError?.());
+  } catch (error) {
+    waiter?.reject(error);
+  }
 }
 
 /**

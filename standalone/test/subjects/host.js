@@ -9,8 +9,8 @@ export async function host({ show, tryTo }) {
     [0, 1, 2, 99].map((fd) => isatty(fd)),
   );
   const before = process.uptime();
-show("uptime", before > 0, process.uptime() >= before, process.uptime() - before < 5);
-show("ids", process.geteuid(), process.getegid(), process.pid === Number(readlinkSync("/proc/self")));
+  show("uptime", before > 0, process.uptime() >= before, process.uptime() - before < 5);
+  show("ids", process.geteuid(), process.getegid(), process.pid === Number(readlinkSync("/proc/self")));
   show("cwd", process.cwd(), process.arch, process.execPath === readlinkSync("/proc/self/exe"));
   show(
     "environment",

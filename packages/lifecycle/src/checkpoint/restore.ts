@@ -15,9 +15,10 @@ import { runPoststartHooks, runPoststopHooks } from "../hook-runner.ts";
 import { newRecord } from "../new-record.ts";
 import type { Warning } from "../options.ts";
 import { writePidFile } from "../pid-file.ts";
+import { withProcess } from "../record-json.ts";
 import { notifyContainerPath, withNotifyMount } from "../service-manager.ts";
 import type { StateDirectory, StateLock } from "../state-directory.ts";
-import type { StateRecord } from "../state-record.ts";
+import type { RecordedProcess, StateRecord } from "../state-record.ts";
 import { openStandardDescriptors, openStreams, type StandardDescriptors } from "../stdio.ts";
 import { type Undo, undoAll } from "../undo.ts";
 import { descriptorsName, sharedOptions } from "./checkpoint.ts";
@@ -145,7 +146,7 @@ async function restore(request: RestoreRequest, undo: Undo[]): Promise<Container
       signal: options.signal,
       hookState: (pid) => hookStateOf({ ...record, init_process_pid: pid }, "creating"),
       onProcess: (child) => {
-        record = { ...record, ...identify(child.pid) };
+        record = withProcess(record, identify(child.pid));
         directory.write(record);
         if (options.pidFile !== undefined) writePidFile(options.pidFile, child.pid);
       },
@@ -314,7 +315,7 @@ function readPipes(images: ImageDirectory): { key: string; fd: number }[] {
   );
 }
 
-function identify(pid: number): Pick<StateRecord, "init_process_pid" | "init_process_start"> {
+function identify(pid: number): RecordedProcess {
   const status = readProcessStatus(pid);
   if (status === null)
     throw new RunletError("ERR_RUNLET_CHECKPOINT", "the restored process ended before it was recorded");

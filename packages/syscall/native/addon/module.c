@@ -55,6 +55,7 @@ char *arg_text(struct args *args, size_t index) {
     char room[8192];
     napi_value value = args->values[index];
     if (napi_get_value_string_utf8(args->env, value, room, sizeof room, &length) != napi_ok) goto wrong;
+    /* A character that does not fit is left out whole. */
     bool is_cut = length + 4 >= sizeof room;
     if (is_cut && napi_get_value_string_utf8(args->env, value, NULL, 0, &length) != napi_ok) goto wrong;
     text = malloc(length + 1);

@@ -169,14 +169,18 @@ static void execute_start(napi_env env, void *data) {
 
 static void complete_start(napi_env env, napi_status status, void *data) {
   struct start_call *call __attribute__((cleanup(free_start_call))) = data;
-  if (status != napi_ok) close(call->fds[call->start.fd_count - 1]);
+  if (status != napi_ok) {
+    close(call->fds[call->start.fd_count - 1]);
+    call->outcome[OUTCOME_PID] = -ECANCELED;
+    call->outcome[OUTCOME_IS_THERE] = 1;
+  }
   if (!call->outcome[OUTCOME_IS_AWAITED]) return;
-  napi_value receiver, on_end, argument = number_value(env, status == napi_ok ? 0 : -ECANCELED);
+  napi_value receiver, on_end;
   if (napi_get_undefined(env, &receiver) == napi_ok && napi_get_reference_value(env, call->on_end, &on_end) == napi_ok)
-    napi_call_function(env, receiver, on_end, 1, &argument, NULL);
+    napi_call_function(env, receiver, on_end, 0, NULL, NULL);
 }
 
-/* startHelper(helperFd, fds, cloneFlags, cgroupFd | -1, control, outcome, onEnd(0 | -ECANCELED)): 0 | -errno. Of the four
+/* startHelper(helperFd, fds, cloneFlags, cgroupFd | -1, control, outcome, onEnd()): 0 | -errno. Of the four
  * words of `outcome` three are written, the first one last: 1, process id | -errno, pidfd. Then, if the fourth is not 0, onEnd
  * is called. The last descriptor is taken over, unless there is an error; the others have to stay until the first word is
  * written. */
@@ -193,7 +197,9 @@ static napi_value start_helper_export(napi_env env, napi_callback_info info) {
   size_t outcome_bytes = 0;
   call->outcome = (int32_t *)arg_bytes(&args, 5, &outcome_bytes);
   if (outcome_bytes != OUTCOME_WORDS * sizeof(int32_t) || call->start.fd_count == 0) args.failed = true;
-  if (args.failed || napi_create_reference(env, args.values[6], 1, &call->on_end) != napi_ok) args.failed = true;
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, args.values[6], &type);
+  if (type != napi_function || napi_create_reference(env, args.values[6], 1, &call->on_end) != napi_ok) args.failed = true;
   if (args_failed(&args)) return NULL;
   if (call->start.fd_count > MAX_FDS) return number_value(env, -E2BIG);
   call->argv[0] = "runlet-init";

@@ -1,4 +1,17 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Hook, NamespaceType, Spec } from "@runlet/spec";
 import { readProcessStatus } from "@runlet/syscall";
@@ -47,6 +60,18 @@ function openDescriptors(): number {
   return readdirSync("/proc/self/fd").length;
 }
 
+/** How many descriptors of this process are open on a path. */
+function openedOn(hostPath: string): number {
+  const links = readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return "";
+    }
+  });
+  return links.filter((link) => link === hostPath).length;
+}
+
 function readIfThere(hostPath: string): string {
   return existsSync(hostPath) ? readFileSync(hostPath, "utf8") : "";
 }
@@ -69,6 +94,28 @@ it.each([0, 8, 16, 17, 200])("hands over a plan of %d KiB", patience, async (kib
   await container.start();
   expect(await container.wait()).toMatchObject({ exitCode: 0 });
   await expect.poll(() => Buffer.concat(chunks).toString(), patience).toBe(`${value}\n`);
+});
+
+it("keeps open what the helper is started with, when the creation fails before it is there", patience, async () => {
+  const { root, bundle, directory } = makeBundle(({ linux }) => {
+    const path = "/run/netns/none";
+    const rest = linux?.namespaces?.filter(({ type }) => type !== "network") ?? [];
+    Object.assign(linux ?? {}, { namespaces: [...rest, { type: "network", path }] });
+  });
+  const fifo = join(directory, "fifo");
+  execFileSync(busyboxHostPath, ["mkfifo", fifo]);
+  const before = openedOn("/dev/null");
+  // As long as they wait for a writer no thread of the pool is left to start the helper.
+  const threads = Number(process.env.UV_THREADPOOL_SIZE ?? 4);
+  const readers = Array.from({ length: threads }, () => open(fifo, "r"));
+  const failing = new Runtime({ root }).create(id, { bundle, stdio: "null" }).catch((error: unknown) => error);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const during = openedOn("/dev/null");
+  const writerFd = openSync(fifo, constants.O_RDWR);
+  for (const reader of readers) await (await reader).close();
+  closeSync(writerFd);
+  expect(await failing).toMatchObject({ code: "ERR_RUNLET_NAMESPACE" });
+  expect([during, openedOn("/dev/null")]).toEqual([before + 1, before]);
 });
 
 describe("what two have in hands", () => {

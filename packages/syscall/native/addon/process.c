@@ -180,10 +180,9 @@ static void complete_start(napi_env env, napi_status status, void *data) {
     napi_call_function(env, receiver, on_end, 0, NULL, NULL);
 }
 
-/* startHelper(helperFd, fds, cloneFlags, cgroupFd | -1, control, outcome, onEnd()): 0 | -errno. Of the four
- * words of `outcome` three are written, the first one last: 1, process id | -errno, pidfd. Then, if the fourth is not 0, onEnd
- * is called. The last descriptor is taken over, unless there is an error; the others have to stay until the first word is
- * written. */
+/* startHelper(helperFd, fds, cloneFlags, cgroupFd | -1, control, outcome, onEnd()): 0 | -errno. Of the four words of `outcome`
+ * three are written, the first one last: 1, process id | -errno, pidfd. Then, if the fourth is not 0, onEnd is called. The last
+ * descriptor is taken over, unless there is an error; the others have to stay until the first word is written. */
 static napi_value start_helper_export(napi_env env, napi_callback_info info) {
   struct args args = args_of(env, info);
   struct start_call *call __attribute__((cleanup(free_start_call))) = calloc(1, sizeof *call);
